@@ -1,0 +1,1 @@
+//! Real browsers, real Asterisk, real audio.

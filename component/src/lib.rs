@@ -1,0 +1,1 @@
+//! The <soft-phone> custom element.

@@ -1,0 +1,1 @@
+//! Two phones on a page and an embedded SIP server.

@@ -1,0 +1,1 @@
+//! Voice processing for the soft-phone: no allocation, lock or panic per frame.

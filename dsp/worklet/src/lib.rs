@@ -1,0 +1,1 @@
+//! The voice engine as a plain C-ABI wasm module for an AudioWorklet.
