@@ -1,1 +1,4 @@
-//! The <soft-phone> custom element.
+//! The `<soft-phone>` custom element.
+
+pub mod request;
+pub mod state;

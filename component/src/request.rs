@@ -1,0 +1,45 @@
+//! What the view asks for. The driver decides; the answer is a change of the facts.
+
+/// A wish of the user, from a click, a key or a drag.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// Sign in.
+    Register,
+    /// Sign out.
+    Unregister,
+    /// Call what is in the number field.
+    Call {
+        /// As typed.
+        number: String,
+    },
+    /// Answer the call that comes in.
+    Answer {
+        /// [`Call::id`](crate::state::Call::id).
+        call: String,
+    },
+    /// Decline the call that comes in.
+    Decline {
+        /// [`Call::id`](crate::state::Call::id).
+        call: String,
+    },
+    /// Hang up, or give up dialling.
+    Hangup {
+        /// [`Call::id`](crate::state::Call::id).
+        call: String,
+    },
+    /// Cut off the microphone, or let it through again.
+    Mute {
+        /// [`Call::id`](crate::state::Call::id).
+        call: String,
+        /// True to cut it off.
+        muted: bool,
+    },
+    /// Show the window.
+    Open,
+    /// Hide the window.
+    Close,
+    /// The user touched the window: sound may be allowed from here on.
+    UserGesture,
+    /// The user read the notice.
+    DismissNotice,
+}

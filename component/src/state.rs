@@ -1,0 +1,206 @@
+//! What the phone knows: plain facts, apart from what draws them.
+//!
+//! The [`Driver`](crate) reports facts by changing a [`PhoneState`]; the view only reads it and sends
+//! [`Request`](crate::request::Request)s back. Nothing here is optimistic: a call is `Active` when the peer said so.
+//! Nothing here touches the browser, so it is tested natively.
+
+/// Times are milliseconds since the Unix epoch, as JavaScript's `Date.now()` gives them.
+pub type EpochMillis = f64;
+
+/// State of the sign-in at the SIP server (contract §3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RegistrationState {
+    /// Not signed in, and not trying.
+    #[default]
+    Offline,
+    /// The WebSocket is being opened.
+    Connecting,
+    /// REGISTER was sent.
+    Registering,
+    /// The registrar holds our binding.
+    Registered,
+    /// The binding is being removed.
+    Unregistering,
+    /// The registrar or the account refused; see [`Registration::cause`].
+    Failed,
+}
+
+/// The sign-in as the page and the user see it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Registration {
+    /// Where it stands.
+    pub state: RegistrationState,
+    /// Why it failed or went offline.
+    pub cause: Option<Problem>,
+    /// Status of the registrar's last answer.
+    pub sip_status: Option<u16>,
+    /// WebSocket URL in use.
+    pub server: Option<String>,
+    /// When the next try begins, if one is planned.
+    pub retry_at: Option<EpochMillis>,
+}
+
+/// Everything that can be told in words, where the user looks. One code, one sentence per language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// No `server`, `uri` or account yet.
+    NotConfigured,
+    /// The account URL answered with something that is not an account.
+    AccountInvalid,
+    /// The account URL answered 401: the user must sign in to the application.
+    AccountSignIn,
+    /// The account URL answered 404: this user has no phone.
+    AccountMissing,
+    /// The account URL could not be reached or answered 5xx.
+    AccountUnreachable,
+    /// A server URL that is not `wss://` (or `ws://` to loopback).
+    ServerUrl,
+    /// The server cannot be reached, or the connection was lost.
+    Network,
+    /// The server speaks WebSocket but no SIP.
+    NotSip,
+    /// The registrar refused user name or password.
+    Unauthorized,
+    /// The registrar answered with another error.
+    RegistrarError,
+    /// There is no microphone.
+    MicrophoneMissing,
+    /// The user or the page's policy forbids the microphone.
+    MicrophoneDenied,
+    /// The microphone is there but cannot be read, for example because another program holds it.
+    MicrophoneBusy,
+    /// The browser plays no sound before the user has clicked on the page.
+    SoundBlocked,
+    /// This browser lacks something the phone needs (WebRTC, WebSocket…).
+    Unsupported,
+    /// The number holds characters that cannot be dialled.
+    NumberInvalid,
+    /// Not signed in, so no call can be made.
+    NotRegistered,
+}
+
+/// Who rang whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// They called us.
+    Inbound,
+    /// We called them.
+    Outbound,
+}
+
+/// State of a call (contract §4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallState {
+    /// INVITE is about to be sent or was sent.
+    Dialing,
+    /// The far end rings (180).
+    Ringing,
+    /// Early media is heard (183 with an answer).
+    Early,
+    /// The far end rings us.
+    Incoming,
+    /// We answered; media is being set up and the ACK is awaited.
+    Answering,
+    /// Both can speak.
+    Active,
+    /// On hold.
+    Held,
+    /// Being ended.
+    Ending,
+    /// Over; see [`Call::cause`].
+    Ended,
+}
+
+/// Why a call ended (contract §4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Another of the user's phones took it.
+    AnsweredElsewhere,
+    /// The far end is busy.
+    Busy,
+    /// We gave up before an answer.
+    Cancelled,
+    /// The far end, or we, refused it.
+    Declined,
+    /// Some other error of the server or the far end.
+    Failed,
+    /// Media could not be set up: codecs, microphone, ICE, DTLS.
+    MediaFailed,
+    /// They gave up before we answered.
+    Missed,
+    /// The connection to the server was lost.
+    Network,
+    /// Nobody answered.
+    NoAnswer,
+    /// There is no such number.
+    NotFound,
+    /// The far end moved somewhere we may not follow.
+    Redirected,
+    /// The far end hung up.
+    RemoteHangup,
+    /// We hung up.
+    LocalHangup,
+    /// The number exists, but no phone of it is signed in.
+    Unavailable,
+    /// The server refused our identity.
+    Unauthorized,
+}
+
+/// The far end of a call.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Remote {
+    /// What a person would dial or read: the user part of the URI, `+` kept.
+    pub number: String,
+    /// The SIP URI.
+    pub uri: String,
+    /// The display name, or empty.
+    pub name: String,
+}
+
+/// One call as page and window see it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// A UUID of ours, stable for the life of the call.
+    pub id: String,
+    /// SIP's Call-ID header.
+    pub sip_call_id: String,
+    /// Who rang whom.
+    pub direction: Direction,
+    /// Where it stands.
+    pub state: CallState,
+    /// The far end.
+    pub remote: Remote,
+    /// When it was dialled or began to ring.
+    pub started_at: EpochMillis,
+    /// When it was answered.
+    pub answered_at: Option<EpochMillis>,
+    /// When it ended.
+    pub ended_at: Option<EpochMillis>,
+    /// Our microphone is cut off from this call.
+    pub muted: bool,
+    /// Why it ended.
+    pub cause: Option<Cause>,
+    /// The SIP status behind the end.
+    pub sip_status: Option<u16>,
+    /// What went wrong on our side, told beside the cause (no microphone, permission denied…).
+    pub problem: Option<Problem>,
+}
+
+/// Everything that the window draws and the properties report.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PhoneState {
+    /// Who we are, once an account is known: display name or number, for the window's head.
+    pub user: Option<String>,
+    /// The sign-in.
+    pub registration: Registration,
+    /// Live calls, oldest first.
+    pub calls: Vec<Call>,
+    /// The call that ended last, shown until the next one begins or the user types.
+    pub last_ended: Option<Call>,
+    /// The floating window is shown.
+    pub open: bool,
+    /// What the user must be told now, besides registration and calls (sound blocked, number invalid…).
+    pub notice: Option<Problem>,
+    /// Microphone level in a call, dBFS (RMS), −100 to 0; `None` when nothing is measured.
+    pub level_dbfs: Option<f32>,
+}
