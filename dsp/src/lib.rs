@@ -1,1 +1,5 @@
-//! Voice processing for the soft-phone: no allocation, lock or panic per frame.
+#![doc = include_str!("../README.md")]
+
+mod level;
+
+pub use level::{FLOOR_DBFS, LevelMeter};

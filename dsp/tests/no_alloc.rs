@@ -1,0 +1,56 @@
+//! Nothing in the audio path allocates: every per-block call runs under an allocator that counts.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use soft_phone_dsp::LevelMeter;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+// SAFETY: every call goes on to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's contract is the system's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's contract is the system's.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Heap operations of this thread while `work` runs.
+fn heap_operations(work: impl FnOnce()) -> usize {
+    let before = ALLOCATIONS.with(Cell::get);
+    work();
+    ALLOCATIONS.with(Cell::get) - before
+}
+
+#[test]
+fn the_counter_counts() {
+    assert!(heap_operations(|| drop(std::hint::black_box(vec![0_u8; 64]))) >= 2);
+}
+
+#[test]
+fn the_level_meter_touches_no_heap() {
+    let mut meter = LevelMeter::new(48_000.0).unwrap();
+    let block = [0.25_f32; 128];
+    let operations = heap_operations(|| {
+        for _ in 0..1_000 {
+            meter.process(&block);
+            std::hint::black_box(meter.level_dbfs());
+        }
+        meter.reset();
+    });
+    assert_eq!(operations, 0);
+}
