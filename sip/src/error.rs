@@ -1,0 +1,45 @@
+//! The one error of this crate: every variant carries what the caller needs to act on it.
+
+use std::fmt;
+
+/// Why a command, a conversion or the building of a message was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// Text meant for a message holds CR, LF, NUL or another control character: letting it through would let its
+    /// author write headers or whole messages of their own (RFC 3261 §26.1; CWE-93).
+    Injection {
+        /// What held the text: `display name`, `uri`, a header's name, …
+        field: String,
+    },
+    /// Text does not follow the grammar of RFC 3261 §25.1.
+    Malformed {
+        /// The part that was being read.
+        what: &'static str,
+    },
+    /// A header that the operation needs is not there.
+    Missing {
+        /// The header's full name.
+        header: &'static str,
+    },
+    /// A bound of this crate was passed.
+    TooLong {
+        /// What was bounded.
+        what: &'static str,
+        /// The bound: bytes of text, or elements of a list.
+        limit: usize,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Injection { field } => write!(f, "control character in {field}"),
+            Error::Malformed { what } => write!(f, "malformed {what}"),
+            Error::Missing { header } => write!(f, "missing {header} header"),
+            Error::TooLong { what, limit } => write!(f, "{what} longer than {limit}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
