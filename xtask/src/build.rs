@@ -1,0 +1,188 @@
+//! Builds what a page loads into `component/dist`.
+//!
+//! `soft-phone.js` is wasm-bindgen's glue followed by the element's class: one module, no bundler. The engine has no
+//! imports and no glue; it is built twice, as a page cannot ask a browser without SIMD to skip an instruction.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, anyhow, bail};
+use wasm_bindgen_cli_support::Bindgen;
+
+use crate::paths::Paths;
+use crate::process;
+use crate::setup::WASM;
+
+/// The page's wasm as the glue and the page know it.
+const PAGE: &str = "soft-phone.wasm";
+/// The class that goes behind the glue; every other script beside it is served as it is.
+const ELEMENT: &str = "element.js";
+
+/// Writes all files of `component/dist` anew.
+///
+/// # Errors
+/// When cargo, wasm-bindgen or wasm-opt fails, or the glue is not what this file expects.
+pub fn run(paths: &Paths) -> Result<()> {
+    let start = Instant::now();
+    let fresh = paths.target.join("dist.new");
+    remove(&fresh)?;
+    fs::create_dir_all(&fresh)?;
+
+    let optimiser = Optimiser::find();
+    page(paths, &fresh, optimiser.as_ref())?;
+    engine(paths, &fresh.join("engine.wasm"), "+simd128", optimiser.as_ref())?;
+    engine(paths, &fresh.join("engine-scalar.wasm"), "-simd128", optimiser.as_ref())?;
+    scripts(paths, &fresh)?;
+
+    // In one step, so that a server that runs meanwhile never serves half of the old and half of the new.
+    remove(&paths.dist)?;
+    fs::rename(&fresh, &paths.dist).or_else(|_| copy(&fresh, &paths.dist))?;
+    eprintln!("{} written in {:.1} s", paths.dist.display(), start.elapsed().as_secs_f32());
+    Ok(())
+}
+
+/// The page's wasm and `soft-phone.js`.
+fn page(paths: &Paths, dist: &Path, optimiser: Option<&Optimiser>) -> Result<()> {
+    let wasm = cargo_build(paths, "soft-phone-component", "page", &paths.target, &[])?;
+    let mut output = Bindgen::new()
+        .web(true)?
+        .typescript(false)
+        .omit_default_module_path(false)
+        .remove_name_section(true)
+        .remove_producers_section(true)
+        .out_name("soft-phone")
+        .input_path(&wasm)
+        .generate_output()
+        .context("wasm-bindgen")?;
+    if !output.snippets().is_empty() || !output.local_modules().is_empty() {
+        bail!("the component uses inline_js or a module of its own: soft-phone.js must stay one file");
+    }
+    let target = dist.join(PAGE);
+    fs::write(&target, output.wasm_mut().emit_wasm())?;
+    if let Some(optimiser) = optimiser {
+        optimiser.run(&target, "-Oz")?;
+    }
+    let element = paths.root.join("component/js").join(ELEMENT);
+    let element = fs::read_to_string(&element).with_context(|| element.display().to_string())?;
+    fs::write(dist.join("soft-phone.js"), bundle(output.js(), &element)?)?;
+    Ok(())
+}
+
+/// The glue, loading [`PAGE`] from beside the module, and the element's class in one module.
+fn bundle(glue: &str, element: &str) -> Result<String> {
+    let url = "new URL('soft-phone_bg.wasm', import.meta.url)";
+    if glue.matches(url).count() != 1 {
+        bail!("wasm-bindgen's glue no longer names its wasm as `{url}`: teach xtask the new form");
+    }
+    let glue = glue.replace(url, &format!("new URL('{PAGE}', import.meta.url)"));
+    Ok(format!("{}\n{element}", glue.trim_end()))
+}
+
+/// The worklet's wasm, with or without SIMD.
+fn engine(paths: &Paths, target: &Path, feature: &str, optimiser: Option<&Optimiser>) -> Result<()> {
+    // Each set of flags has its own folder: in a shared one each build would throw the other away.
+    let folder = paths.target.join(format!("engine{feature}"));
+    let wasm =
+        cargo_build(paths, "soft-phone-worklet", "engine", &folder, &["-C", &format!("target-feature={feature}")])?;
+    fs::copy(&wasm, target)?;
+    match optimiser {
+        Some(optimiser) => optimiser.run(target, "-O3"),
+        None => Ok(()),
+    }
+}
+
+/// The scripts that are served as they are.
+fn scripts(paths: &Paths, dist: &Path) -> Result<()> {
+    for entry in fs::read_dir(paths.root.join("component/js"))? {
+        let file = entry?.path();
+        let Some(name) = file.file_name().filter(|name| *name != ELEMENT) else { continue };
+        if file.extension().is_some_and(|extension| extension == "js") {
+            fs::copy(&file, dist.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Builds a package for wasm and returns the path of its module.
+fn cargo_build(paths: &Paths, package: &str, profile: &str, folder: &Path, flags: &[&str]) -> Result<PathBuf> {
+    let mut cargo = process::cargo();
+    cargo.args(["build", "--quiet", "--target", WASM, "--package", package, "--profile", profile]);
+    cargo.arg("--target-dir").arg(folder).current_dir(&paths.root);
+    // The flags of whoever calls (warnings as errors, a native CPU) are not meant for what is shipped.
+    cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    if !flags.is_empty() {
+        cargo.arg("--config").arg(format!("target.{WASM}.rustflags={flags:?}"));
+    }
+    process::run(&mut cargo)?;
+    let module = folder.join(WASM).join(profile).join(package.replace('-', "_")).with_extension("wasm");
+    if module.is_file() { Ok(module) } else { Err(anyhow!("{} was not built", module.display())) }
+}
+
+/// Binaryen's `wasm-opt`, when the machine has it: a tenth off the page's wasm.
+struct Optimiser;
+
+impl Optimiser {
+    fn find() -> Option<Self> {
+        if process::exists("wasm-opt") {
+            return Some(Self);
+        }
+        eprintln!(
+            "no wasm-opt on this machine: the wasm files stay as rustc wrote them (Debian's package is binaryen)"
+        );
+        None
+    }
+
+    /// Replaces `file` by its optimised form, without debug information.
+    #[allow(clippy::unused_self, reason = "the value proves that the program is there")]
+    fn run(&self, file: &Path, level: &str) -> Result<()> {
+        let mut command = std::process::Command::new("wasm-opt");
+        command.arg(level).args(["--strip-debug", "--strip-producers"]);
+        // What rustc's LLVM takes for granted, spelt out: the module's own list is gone once it is stripped.
+        for feature in FEATURES {
+            command.arg(format!("--enable-{feature}"));
+        }
+        process::run(command.arg(file).arg("-o").arg(file))
+    }
+}
+
+/// The wasm features that rustc's output uses, in Binaryen's words.
+const FEATURES: [&str; 7] =
+    ["bulk-memory", "multivalue", "mutable-globals", "nontrapping-float-to-int", "reference-types", "sign-ext", "simd"];
+
+fn remove(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    }
+    Ok(())
+}
+
+/// For a target folder on another file system, where a rename is refused.
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let file = entry?.path();
+        if let Some(name) = file.file_name() {
+            fs::copy(&file, to.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bundle;
+
+    #[test]
+    fn the_module_loads_the_wasm_that_lies_beside_it() {
+        let glue = "a(new URL('soft-phone_bg.wasm', import.meta.url));\n\n";
+        let module = bundle(glue, "class SoftPhone {}\n").unwrap();
+        assert_eq!(module, "a(new URL('soft-phone.wasm', import.meta.url));\nclass SoftPhone {}\n");
+    }
+
+    #[test]
+    fn glue_of_another_form_is_refused() {
+        let error = bundle("fetch('soft-phone_bg.wasm')", "").unwrap_err();
+        assert!(error.to_string().contains("teach xtask"), "{error}");
+    }
+}

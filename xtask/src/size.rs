@@ -1,0 +1,66 @@
+//! What a page downloads, as it is, gzipped and in brotli, against the bar.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use crate::paths::Paths;
+
+/// The whole phone without DSP may take this many bytes on the wire, in brotli.
+const BAR: usize = 130_000;
+/// What is loaded before the first call. The engine is loaded when the voice processing is switched on.
+const PAGE: [&str; 2] = ["soft-phone.js", "soft-phone.wasm"];
+
+#[derive(Clone, Copy, Default)]
+struct Sizes {
+    raw: usize,
+    gzip: usize,
+    brotli: usize,
+}
+
+/// Prints a line for each file of `component/dist` and the total of what the page needs.
+///
+/// # Errors
+/// When there is nothing built, or the page's files are above the bar.
+pub fn run(paths: &Paths) -> Result<()> {
+    let mut files: Vec<_> = fs::read_dir(&paths.dist)
+        .with_context(|| format!("{}: cargo xtask build writes it", paths.dist.display()))?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
+    files.sort();
+
+    println!("{:<20} {:>9} {:>9} {:>9}   bytes", "", "raw", "gzip", "brotli");
+    let mut total = Sizes::default();
+    for file in &files {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let sizes = measure(file)?;
+        print(&name, sizes);
+        if PAGE.contains(&name.as_ref()) {
+            total.raw += sizes.raw;
+            total.gzip += sizes.gzip;
+            total.brotli += sizes.brotli;
+        }
+    }
+    print("page: wasm + script", total);
+    println!("{:<20} {:>29}", "bar", BAR);
+    if total.brotli > BAR {
+        bail!("the page's wasm and script take {} bytes in brotli, {} above the bar", total.brotli, total.brotli - BAR);
+    }
+    Ok(())
+}
+
+fn print(name: &str, sizes: Sizes) {
+    println!("{name:<20} {:>9} {:>9} {:>9}", sizes.raw, sizes.gzip, sizes.brotli);
+}
+
+/// Both compressors at their best, as a server that compresses ahead of time does.
+fn measure(file: &Path) -> Result<Sizes> {
+    let bytes = fs::read(file)?;
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    gzip.write_all(&bytes)?;
+    let mut brotli = brotli::CompressorWriter::new(Vec::new(), 4096, 11, 22);
+    brotli.write_all(&bytes)?;
+    Ok(Sizes { raw: bytes.len(), gzip: gzip.finish()?.len(), brotli: brotli.into_inner().len() })
+}
