@@ -29,6 +29,22 @@ pub enum Error {
         /// The bound: bytes of text, or elements of a list.
         limit: usize,
     },
+    /// The agent knows no call of that name: never did, or not any more.
+    UnknownCall,
+    /// What was asked for cannot follow on the state that things are in.
+    WrongState {
+        /// That state's name.
+        state: &'static str,
+    },
+    /// There is no connection to send on.
+    NotConnected,
+    /// A header that the agent writes itself, or that would change what the message means, was given from outside.
+    Reserved {
+        /// The header's name.
+        header: String,
+    },
+    /// Not a status that may stand here: outside 300 to 699 for a refusal.
+    Status(u16),
 }
 
 impl fmt::Display for Error {
@@ -38,6 +54,11 @@ impl fmt::Display for Error {
             Error::Malformed { what } => write!(f, "malformed {what}"),
             Error::Missing { header } => write!(f, "missing {header} header"),
             Error::TooLong { what, limit } => write!(f, "{what} longer than {limit}"),
+            Error::UnknownCall => f.write_str("no such call"),
+            Error::WrongState { state } => write!(f, "not possible while {state}"),
+            Error::NotConnected => f.write_str("not connected"),
+            Error::Reserved { header } => write!(f, "{header} cannot be set"),
+            Error::Status(status) => write!(f, "status {status} is no refusal"),
         }
     }
 }

@@ -1,19 +1,32 @@
 #![doc = include_str!("../README.md")]
 
+pub mod agent;
+pub mod call;
+mod dialog;
 pub mod digest;
 pub mod error;
+pub mod event;
 pub mod frame;
 pub mod header;
+pub mod instant;
 pub mod message;
 pub mod method;
 pub mod parse;
+mod registration;
+mod timer;
+pub mod transaction;
 pub mod uri;
 pub mod value;
 
+pub use agent::{Agent, CallOptions, Config, Transport};
+pub use call::{Body, Call, CallId, CallState, Cause, Direction, Remote};
 pub use error::Error;
+pub use event::{Event, QueryId, RegistrationState};
 pub use header::Headers;
+pub use instant::Instant;
 pub use message::{Message, Request, Response, reason_phrase};
 pub use method::Method;
 pub use parse::{ParseError, parse};
+pub use transaction::{Flow, Timers, Transmit};
 pub use uri::{NameAddr, Param, Uri};
 pub use value::{CSeq, Challenge, Via};

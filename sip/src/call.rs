@@ -1,0 +1,377 @@
+//! What a call is to the user of this crate: its state machine, why it ended, who is at the other end.
+
+use std::fmt;
+
+use crate::dialog::Dialog;
+use crate::message::Request;
+use crate::transaction::{ClientKey, ServerKey};
+use crate::{Error, NameAddr, Uri};
+
+/// The agent's own name for a call; never used twice by one agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub u64);
+
+/// Who called whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// We were called.
+    Inbound,
+    /// We called.
+    Outbound,
+}
+
+/// Where a call stands. It can be left only along these lines:
+///
+/// ```text
+///   outbound                       inbound
+///
+///   Dialing ─────┬────────┐        Incoming ─────────┐
+///      │ 180     │ 18x    │           │ answer()     │
+///      ▼         │ + SDP  │           ▼              │
+///   Ringing ──►  ▼        │        Answering ────────┤
+///      │       Early ─────┤           │ ACK          │
+///      │ 2xx     │ 2xx    │           ▼              │
+///      └─────────┴──► Active ◄──► Held               │
+///                         │        │                 │
+///   every state above ────┴────────┴──► Ending ◄─────┘
+///                                         │
+///                                         ▼
+///                                       Ended
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CallState {
+    /// INVITE sent, nothing heard but 100.
+    Dialing,
+    /// The other end rings (180), or the call progresses without sound of its own.
+    Ringing,
+    /// The network or the other end plays something before the answer (18x with a session description).
+    Early,
+    /// INVITE came, our end rings.
+    Incoming,
+    /// 2xx sent, its ACK has not come yet.
+    Answering,
+    /// Answered and acknowledged.
+    Active,
+    /// Answered, and on hold.
+    Held,
+    /// CANCEL, BYE or a refusal is under way.
+    Ending,
+    /// Over; the agent forgets the call with the event that says so.
+    Ended,
+}
+
+impl CallState {
+    /// The name the contract uses.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            CallState::Dialing => "dialing",
+            CallState::Ringing => "ringing",
+            CallState::Early => "early",
+            CallState::Incoming => "incoming",
+            CallState::Answering => "answering",
+            CallState::Active => "active",
+            CallState::Held => "held",
+            CallState::Ending => "ending",
+            CallState::Ended => "ended",
+        }
+    }
+
+    /// Whether the drawing above has a line from `self` to `next`.
+    pub const fn allows(self, next: CallState) -> bool {
+        use CallState::{Active, Answering, Dialing, Early, Ended, Ending, Held, Incoming, Ringing};
+        match (self, next) {
+            (Ending, Ended) => true,
+            (Ending | Ended, _) => false,
+            (_, Ending) => true,
+            (Dialing, Ringing | Early | Active) => true,
+            (Ringing, Early | Active) => true,
+            (Early | Answering | Held, Active) => true,
+            (Incoming, Answering) => true,
+            (Active, Held) => true,
+            _ => false,
+        }
+    }
+
+    /// The one way from state to state.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] when the drawing above has no such line; the state stays as it was.
+    pub fn transition(&mut self, next: CallState) -> Result<CallState, Error> {
+        if !self.allows(next) {
+            return Err(Error::WrongState { state: self.as_str() });
+        }
+        Ok(std::mem::replace(self, next))
+    }
+}
+
+impl fmt::Display for CallState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why a call, or a registration, is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// Another phone of the same user answered.
+    AnsweredElsewhere,
+    /// The other end is in a call.
+    Busy,
+    /// We gave up before an answer.
+    Cancelled,
+    /// The other end, or ours, refused.
+    Declined,
+    /// Any other refusal.
+    Failed,
+    /// The two ends have no common media.
+    MediaFailed,
+    /// The caller gave up before we answered.
+    Missed,
+    /// The connection or the other end was lost.
+    Network,
+    /// It rang, and nobody answered.
+    NoAnswer,
+    /// No such number.
+    NotFound,
+    /// The number has moved; we do not follow by ourselves.
+    Redirected,
+    /// The other end hung up.
+    RemoteHangup,
+    /// We hung up.
+    LocalHangup,
+    /// The number exists and cannot be reached now.
+    Unavailable,
+    /// The server does not accept our name and password.
+    Unauthorized,
+}
+
+impl Cause {
+    /// The name the contract uses.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Cause::AnsweredElsewhere => "answered-elsewhere",
+            Cause::Busy => "busy",
+            Cause::Cancelled => "cancelled",
+            Cause::Declined => "declined",
+            Cause::Failed => "failed",
+            Cause::MediaFailed => "media-failed",
+            Cause::Missed => "missed",
+            Cause::Network => "network",
+            Cause::NoAnswer => "no-answer",
+            Cause::NotFound => "not-found",
+            Cause::Redirected => "redirected",
+            Cause::RemoteHangup => "remote-hangup",
+            Cause::LocalHangup => "local-hangup",
+            Cause::Unavailable => "unavailable",
+            Cause::Unauthorized => "unauthorized",
+        }
+    }
+
+    /// What a final answer other than 2xx to our INVITE means to the caller (RFC 3261 §21).
+    ///
+    /// 403 is `Declined`, not `Unauthorized`: "authorization will not help" (§21.4.4), so a phone that asked its user
+    /// for the password again would only send it round in circles.
+    pub const fn from_status(status: u16) -> Cause {
+        match status {
+            300..=399 => Cause::Redirected,
+            401 | 407 => Cause::Unauthorized,
+            403 | 603 | 607 | 608 => Cause::Declined,
+            404 | 410 | 484 | 485 | 604 => Cause::NotFound,
+            408 => Cause::NoAnswer,
+            415 | 488 | 606 => Cause::MediaFailed,
+            430 | 480 => Cause::Unavailable,
+            486 | 600 => Cause::Busy,
+            487 => Cause::Cancelled,
+            _ => Cause::Failed,
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The body of a message and its type. Session descriptions are opaque to this crate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Body {
+    /// The media type, such as `application/sdp`.
+    pub content_type: String,
+    /// The body as it stands on the wire.
+    pub bytes: Vec<u8>,
+}
+
+impl Body {
+    /// A session description.
+    pub fn sdp(text: impl Into<Vec<u8>>) -> Body {
+        Body { content_type: "application/sdp".to_owned(), bytes: text.into() }
+    }
+}
+
+/// The other end: as the network asserts it (`P-Asserted-Identity`, RFC 3325), else as it calls itself (`From`), else
+/// as we called it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remote {
+    /// Its address of record.
+    pub uri: Uri,
+    /// Its name, unescaped; text of a stranger, never markup.
+    pub display_name: Option<String>,
+}
+
+impl From<NameAddr> for Remote {
+    fn from(name: NameAddr) -> Remote {
+        Remote { uri: name.uri, display_name: name.display_name }
+    }
+}
+
+/// One call, from INVITE to the event that it ended.
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub(crate) id: CallId,
+    pub(crate) sip_call_id: String,
+    pub(crate) direction: Direction,
+    pub(crate) state: CallState,
+    pub(crate) remote: Remote,
+    /// Outbound: the INVITE transaction that runs. It is gone with the final answer.
+    pub(crate) invite: Option<ClientKey>,
+    /// Outbound: the early dialogs of a call that may have been forked, in the order in which they showed up.
+    pub(crate) early: Vec<Dialog>,
+    /// The dialog, once there is exactly one: from the INVITE on (inbound), from the 2xx on (outbound).
+    pub(crate) dialog: Option<Dialog>,
+    /// The peer's INVITE, first or later, that waits for an answer of ours.
+    pub(crate) offer: Option<Offer>,
+    /// Our 2xx that waits for its ACK.
+    pub(crate) unacknowledged: Option<Unacknowledged>,
+    /// Why we end the call, while that takes time.
+    pub(crate) ending: Option<Ending>,
+}
+
+/// An INVITE of the peer without a final answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Offer {
+    pub(crate) key: ServerKey,
+    pub(crate) request: Request,
+}
+
+/// A 2xx to an INVITE: ours to send again until the ACK comes (RFC 3261 §13.3.1.4).
+#[derive(Debug, Clone)]
+pub(crate) struct Unacknowledged {
+    pub(crate) payload: Vec<u8>,
+    pub(crate) seq: u32,
+    pub(crate) interval: std::time::Duration,
+    /// The INVITE had no offer, so ours went out in the 2xx and the ACK brings the answer.
+    pub(crate) answer_in_ack: bool,
+}
+
+/// What the event at the end will say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ending {
+    pub(crate) cause: Cause,
+    pub(crate) status: Option<u16>,
+    pub(crate) reason: Option<String>,
+}
+
+impl Ending {
+    pub(crate) const fn local(cause: Cause) -> Self {
+        Ending { cause, status: None, reason: None }
+    }
+}
+
+impl Call {
+    /// The agent's own name for the call.
+    pub const fn id(&self) -> CallId {
+        self.id
+    }
+
+    /// The `Call-ID` on the wire, the same at both ends unless a back-to-back user agent stands between.
+    pub fn sip_call_id(&self) -> &str {
+        &self.sip_call_id
+    }
+
+    /// Who called whom.
+    pub const fn direction(&self) -> Direction {
+        self.direction
+    }
+
+    /// Where the call stands.
+    pub const fn state(&self) -> CallState {
+        self.state
+    }
+
+    /// The other end.
+    pub const fn remote(&self) -> &Remote {
+        &self.remote
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [CallState; 9] = [
+        CallState::Dialing,
+        CallState::Ringing,
+        CallState::Early,
+        CallState::Incoming,
+        CallState::Answering,
+        CallState::Active,
+        CallState::Held,
+        CallState::Ending,
+        CallState::Ended,
+    ];
+
+    #[test]
+    fn only_the_drawn_lines_can_be_walked() {
+        let mut lines = String::new();
+        for from in ALL {
+            for to in ALL {
+                let mut state = from;
+                match state.transition(to) {
+                    Ok(previous) => {
+                        assert_eq!((previous, state), (from, to));
+                        lines += &format!("{from}>{to} ");
+                    }
+                    Err(error) => {
+                        assert_eq!(error, Error::WrongState { state: from.as_str() });
+                        assert_eq!(state, from);
+                    }
+                }
+            }
+        }
+        assert_eq!(
+            lines,
+            "dialing>ringing dialing>early dialing>active dialing>ending ringing>early ringing>active \
+             ringing>ending early>active early>ending incoming>answering incoming>ending answering>active \
+             answering>ending active>held active>ending held>active held>ending ending>ended "
+        );
+    }
+
+    #[test]
+    fn every_final_answer_has_a_cause() {
+        let named = [
+            (302, Cause::Redirected),
+            (401, Cause::Unauthorized),
+            (407, Cause::Unauthorized),
+            (403, Cause::Declined),
+            (603, Cause::Declined),
+            (404, Cause::NotFound),
+            (410, Cause::NotFound),
+            (484, Cause::NotFound),
+            (604, Cause::NotFound),
+            (408, Cause::NoAnswer),
+            (480, Cause::Unavailable),
+            (430, Cause::Unavailable),
+            (486, Cause::Busy),
+            (600, Cause::Busy),
+            (487, Cause::Cancelled),
+            (488, Cause::MediaFailed),
+            (606, Cause::MediaFailed),
+            (500, Cause::Failed),
+            (999, Cause::Failed),
+        ];
+        for (status, cause) in named {
+            assert_eq!(Cause::from_status(status), cause, "{status}");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! What the agent tells its driver.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::Instant;
+use crate::call::{Body, CallId, CallState, Cause};
+
+/// Where the registration stands. One line for each way between the states:
+///
+/// ```text
+///             register()                 2xx
+///   Offline ─────────────► Registering ───────► Registered ◄─┐ refresh, unseen
+///    ▲  ▲                   ▲   │  ▲               │   └─────┘
+///    │  │ connection lost   │   │  └── new flow ───┤
+///    │  └───────────────────┼───┼──────────────────┤ unregister()
+///    │ answer, or none      │   ▼ refusal          ▼
+///    │                      └─ Failed        Unregistering
+///    └─── unregister() ────────┘                   │
+///    └─────────────────────────────────────────────┘
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RegistrationState {
+    /// Not registered and not trying: not asked to, or without a connection.
+    Offline,
+    /// REGISTER sent.
+    Registering,
+    /// Calls reach us.
+    Registered,
+    /// REGISTER with an expiry of zero sent.
+    Unregistering,
+    /// Refused; tried again at the time the event says, or never without a command.
+    Failed,
+}
+
+impl RegistrationState {
+    /// The name the contract uses.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            RegistrationState::Offline => "offline",
+            RegistrationState::Registering => "registering",
+            RegistrationState::Registered => "registered",
+            RegistrationState::Unregistering => "unregistering",
+            RegistrationState::Failed => "failed",
+        }
+    }
+}
+
+impl fmt::Display for RegistrationState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The agent's own name for an OPTIONS request that it sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QueryId(pub u64);
+
+/// Something happened. Events come in the order in which it did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The registration moved, or was refreshed with another expiry.
+    Registration {
+        /// Where it stands now.
+        state: RegistrationState,
+        /// Why, when it failed or was lost.
+        cause: Option<Cause>,
+        /// The final answer's status, when there was one.
+        status: Option<u16>,
+        /// The final answer's reason phrase.
+        reason: Option<String>,
+        /// When it is tried again without a command; `None`: not by itself.
+        retry_at: Option<Instant>,
+        /// The time the registrar granted, when registered.
+        expires: Option<Duration>,
+    },
+    /// Somebody calls. [`Agent::get`](crate::Agent::get) knows who.
+    Incoming {
+        /// The new call.
+        call: CallId,
+        /// What the caller offers; `None`: it wants our offer in the answer (RFC 3261 §13.2.1).
+        offer: Option<Body>,
+    },
+    /// A provisional answer other than 100 to our call.
+    Progress {
+        /// The call.
+        call: CallId,
+        /// 101 to 199.
+        status: u16,
+        /// A session description: early media.
+        answer: Option<Body>,
+        /// Which of the phones that the call was forked to, counted from 0 as they show up. Each one's descriptions
+        /// belong to a session of its own.
+        fork: u32,
+    },
+    /// Outbound: the 2xx came and was acknowledged. Inbound: the ACK of our 2xx came.
+    Answered {
+        /// The call.
+        call: CallId,
+        /// Outbound: the session description of the 2xx, if it has one; else the last early one of `fork` holds.
+        /// Inbound: that of the ACK, when our 2xx made the offer.
+        answer: Option<Body>,
+        /// Outbound: the phone that answered, as counted in `Progress`; inbound: 0.
+        fork: u32,
+    },
+    /// The peer wants to change the session (re-INVITE). Owed:
+    /// [`Agent::accept_offer`](crate::Agent::accept_offer) or [`Agent::reject_offer`](crate::Agent::reject_offer).
+    Offer {
+        /// The call.
+        call: CallId,
+        /// The new session description; `None`: the peer wants ours.
+        offer: Option<Body>,
+    },
+    /// The peer took its re-INVITE back before we answered: nothing is owed any more, the session stays as it was.
+    OfferWithdrawn {
+        /// The call.
+        call: CallId,
+    },
+    /// The ACK of a re-INVITE without an offer brought the peer's answer to ours.
+    Answer {
+        /// The call.
+        call: CallId,
+        /// The session description.
+        answer: Body,
+    },
+    /// A call moved from one state to another.
+    State {
+        /// The call.
+        call: CallId,
+        /// Where it stands now.
+        state: CallState,
+        /// Where it stood before.
+        previous: CallState,
+    },
+    /// A call is over and forgotten. The last event of a call.
+    Ended {
+        /// The call.
+        call: CallId,
+        /// Why.
+        cause: Cause,
+        /// The final answer that ended it, if one did.
+        status: Option<u16>,
+        /// That answer's reason phrase, or the text of the `Reason` header (RFC 3326) of the request that ended it.
+        reason: Option<String>,
+    },
+    /// The answer to [`Agent::options`](crate::Agent::options).
+    Options {
+        /// The request.
+        query: QueryId,
+        /// The final answer's status; `None`: none came, or the connection was lost.
+        status: Option<u16>,
+        /// The methods its `Allow` header lists, as they stand there.
+        allow: Vec<String>,
+    },
+}
