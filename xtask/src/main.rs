@@ -1,11 +1,14 @@
 //! The project's commands: `cargo xtask` prints them.
 
+mod asterisk;
+mod browser;
 mod build;
 mod demo;
 mod paths;
 mod process;
 mod setup;
 mod size;
+mod test;
 
 use std::process::ExitCode;
 
@@ -18,9 +21,13 @@ const HELP: &str = "\
 cargo xtask COMMAND
 
   build                  write component/dist: the page's and the engine's wasm with their scripts
-  demo [--listen ADDR]   build, then serve the page with two phones (default 127.0.0.1:8080)
+  demo [--listen ADDR]   build, then serve the page with two phones; needs no root and no package
+  test                   everything: format, lints, documentation, licences, tests, fuzz, sizes, browsers
+  browser [FILTER...]    build, then only the browser tests: Chromium, Firefox, Asterisk; --list names them
   size                   what a page downloads: raw, gzip, brotli; fails above the bar
-  setup                  install what the commands above need
+  fuzz [--cases N]       broken SIP messages, 10,000,000 unless told
+  bench                  the benchmarks
+  setup                  install what `test` needs, now
 ";
 
 fn main() -> ExitCode {
@@ -59,9 +66,32 @@ fn run(mut arguments: Arguments) -> Result<()> {
             build::run(&paths)?;
             size::run(&paths)
         }
+        Some("test") => {
+            nothing_left(arguments)?;
+            test::run(&paths)
+        }
+        Some("browser") => {
+            setup::wasm_target()?;
+            setup::browsers(&paths)?;
+            build::run(&paths)?;
+            process::run(&mut browser::command(&paths, &arguments.finish()))
+        }
+        Some("fuzz") => {
+            let cases = arguments.opt_value_from_str("--cases").context("--cases NUMBER")?;
+            nothing_left(arguments)?;
+            test::fuzz(&paths, cases.unwrap_or(10_000_000))
+        }
+        Some("bench") => {
+            nothing_left(arguments)?;
+            process::run(process::cargo().args(["bench", "--package", "soft-phone-benches"]).current_dir(&paths.root))
+        }
         Some("setup") => {
             nothing_left(arguments)?;
-            setup::wasm_target()
+            setup::wasm_target()?;
+            setup::lint_tools()?;
+            setup::optimiser()?;
+            setup::cargo_deny(&paths)?;
+            setup::browsers(&paths)
         }
         None => {
             print!("{HELP}");

@@ -13,6 +13,8 @@ pub struct Paths {
     pub target: PathBuf,
     /// What a page loads: `component/dist`.
     pub dist: PathBuf,
+    /// What the tests need and only they: tools, Asterisk, speech, logs. May be deleted at any time.
+    pub rig: PathBuf,
 }
 
 impl Paths {
@@ -23,6 +25,6 @@ impl Paths {
         let root = manifest.parent().context("xtask stands in the work tree")?.to_path_buf();
         let root = root.canonicalize().with_context(|| format!("the work tree {} is gone", root.display()))?;
         let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |target| root.join(target));
-        Ok(Self { dist: root.join("component/dist"), target, root })
+        Ok(Self { dist: root.join("component/dist"), rig: target.join("rig"), target, root })
     }
 }

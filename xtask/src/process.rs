@@ -1,7 +1,9 @@
 //! Running other programs: what is run is printed, and what fails says which command it was.
 
 use std::ffi::OsStr;
-use std::io::ErrorKind;
+use std::fs;
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -34,6 +36,41 @@ pub fn output(command: &mut Command) -> Result<String> {
         bail!("{}: {line}\n{}", output.status, String::from_utf8_lossy(&output.stderr).trim_end());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// As [`run`], and returns the closing lines of the test suites that the command printed.
+///
+/// # Errors
+/// As [`run`]; the closing lines are then in `results` all the same.
+pub fn run_tests(command: &mut Command, results: &mut Vec<String>) -> Result<()> {
+    let line = line(command);
+    eprintln!("$ {line}");
+    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start: {line}"))?;
+    let output = child.stdout.take().context("the child has an output")?;
+    for printed in BufReader::new(output).lines() {
+        let printed = printed?;
+        println!("{printed}");
+        if printed.starts_with("test result:") {
+            results.push(printed);
+        }
+    }
+    let status = child.wait()?;
+    if status.success() { Ok(()) } else { bail!("{status}: {line}") }
+}
+
+/// Whether this program runs as root.
+pub fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
+}
+
+/// A command that may change its root folder: run as it is by root, else as root of a user namespace of its own.
+pub fn as_root(program: &str) -> Command {
+    if is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", program]);
+    command
 }
 
 /// Whether a program of this name can be started.

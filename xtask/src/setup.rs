@@ -1,14 +1,33 @@
 //! What the commands need on the machine. Each step looks first, says what it does, asks nothing.
+//!
+//! Only Rust's wasm library and Debian packages are installed for the machine; all else lies in [`Paths::rig`].
 
+use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
+use crate::asterisk;
+use crate::paths::Paths;
 use crate::process;
 
 /// The target that both wasm files are built for.
 pub const WASM: &str = "wasm32-unknown-unknown";
+
+/// Debian's packages that the browser tests use.
+const BROWSER_PACKAGES: [&str; 8] =
+    ["chromium", "chromium-driver", "firefox-esr", "pulseaudio", "espeak-ng", "sox", "iproute2", "openssl"];
+
+/// The two voices of the tests: no word in common, so that one is never taken for the other.
+const SPEECH: [(&str, [&str; 4], &str); 2] = [
+    (
+        "speech-a.wav",
+        ["-v", "en", "-s", "150"],
+        "The quick brown fox jumps over the lazy dog. One two three four five.",
+    ),
+    ("speech-b.wav", ["-v", "en+f3", "-s", "165"], "Pack my box with many liquor jugs. Nine eight seven six eleven."),
+];
 
 /// Adds Rust's standard library for wasm.
 ///
@@ -21,4 +40,140 @@ pub fn wasm_target() -> Result<()> {
     }
     process::run(Command::new("rustup").args(["target", "add", WASM]))
         .with_context(|| format!("Rust has no library for {WASM}; with rustup: rustup target add {WASM}"))
+}
+
+/// Adds rustfmt and clippy, which rustup's minimal profile leaves out.
+///
+/// # Errors
+/// When one is missing and rustup cannot add it.
+pub fn lint_tools() -> Result<()> {
+    for (component, program) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        let answer =
+            process::cargo().args([program, "--version"]).stderr(Stdio::null()).stdout(Stdio::null()).status()?;
+        if !answer.success() {
+            process::run(Command::new("rustup").args(["component", "add", component]))
+                .with_context(|| format!("{component} is missing; with rustup: rustup component add {component}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Installs `wasm-opt`, without which the sizes are not those that are shipped.
+///
+/// # Errors
+/// As [`debian`].
+pub fn optimiser() -> Result<()> {
+    if process::exists("wasm-opt") { Ok(()) } else { debian(&["binaryen"]) }
+}
+
+/// Builds cargo-deny, which looks at licences and sources of the dependencies, and says where it is.
+///
+/// # Errors
+/// When it does not build.
+pub fn cargo_deny(paths: &Paths) -> Result<std::path::PathBuf> {
+    tool(paths, "cargo-deny", "0.20.2")
+}
+
+/// Everything that the browser tests need: browsers, their drivers, Asterisk, speech, the peer phone.
+///
+/// # Errors
+/// When a step fails; its message says how to do it by hand.
+pub fn browsers(paths: &Paths) -> Result<()> {
+    fs::create_dir_all(&paths.rig).with_context(|| paths.rig.display().to_string())?;
+    let mut packages = BROWSER_PACKAGES.to_vec();
+    if !process::exists("npm") {
+        packages.extend(["nodejs", "npm"]);
+    }
+    debian(&packages)?;
+    tool(paths, "geckodriver", "0.37.1")?;
+    asterisk::unpack(&paths.rig.join("asterisk"), &paths.rig.join("apt"))?;
+    speech(&paths.rig)?;
+    peer(paths)
+}
+
+/// Installs those of Debian's packages that are missing.
+///
+/// # Errors
+/// When they are missing and this is not root, or apt fails.
+fn debian(packages: &[&str]) -> Result<()> {
+    let installed = |package: &&str| {
+        let query =
+            process::output(Command::new("dpkg-query").args(["--show", "--showformat=${db:Status-Status}", package]));
+        query.is_ok_and(|status| status == "installed")
+    };
+    let missing: Vec<&str> = packages.iter().filter(|package| !installed(package)).copied().collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let by_hand = format!("sudo apt-get install --no-install-recommends {}", missing.join(" "));
+    if !process::is_root() {
+        bail!("Debian packages are missing; install them and try again: {by_hand}");
+    }
+    let apt = || {
+        let mut apt = Command::new("apt-get");
+        apt.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).args([
+            "-qq",
+            "-o",
+            "DPkg::Lock::Timeout=600",
+        ]);
+        apt
+    };
+    process::run(apt().arg("update")).with_context(|| by_hand.clone())?;
+    process::run(apt().args(["install", "--yes", "--no-install-recommends"]).args(&missing)).context(by_hand)
+}
+
+/// Builds a program from cargo's registry into the rig's folder, once.
+fn tool(paths: &Paths, name: &str, version: &str) -> Result<std::path::PathBuf> {
+    let tools = paths.rig.join("tools");
+    let program = tools.join("bin").join(name);
+    if program.is_file() {
+        return Ok(program);
+    }
+    eprintln!("{name} {version}: building it, once; this takes some minutes");
+    // Its speed does not matter here, the time to build it does.
+    let mut cargo = process::cargo();
+    cargo.args(["install", "--quiet", "--locked", "--debug", "--root"]).arg(&tools);
+    cargo.arg("--target-dir").arg(tools.join("build")).arg(format!("{name}@{version}"));
+    cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").env_remove("CARGO_TARGET_DIR");
+    process::run(cargo.env("CARGO_PROFILE_DEV_DEBUG", "false"))?;
+    fs::remove_dir_all(tools.join("build")).context("the build folder can be removed")?;
+    Ok(program)
+}
+
+/// Makes both voices speak: mono, 48 kHz, 16 bit, peaks at -6 dBFS.
+fn speech(rig: &Path) -> Result<()> {
+    for (name, voice, sentence) in SPEECH {
+        let file = rig.join(name);
+        if file.is_file() {
+            continue;
+        }
+        eprintln!("speech: {name}");
+        let spoken = rig.join("spoken.wav");
+        process::output(Command::new("espeak-ng").args(voice).arg("-w").arg(&spoken).arg(sentence))?;
+        let mut sox = Command::new("sox");
+        sox.arg(&spoken).args(["-r", "48000", "-c", "1", "-b", "16"]).arg(&file).args(["norm", "-6"]);
+        process::output(&mut sox)?;
+        fs::remove_file(&spoken)?;
+    }
+    Ok(())
+}
+
+/// Bundles JsSIP for a page: the phone that ours is timed against.
+fn peer(paths: &Paths) -> Result<()> {
+    let bundle = paths.rig.join("jssip.js");
+    if bundle.is_file() {
+        return Ok(());
+    }
+    let folder = paths.rig.join("npm");
+    fs::create_dir_all(&folder)?;
+    for file in ["package.json", "package-lock.json"] {
+        fs::copy(paths.root.join("component/browser-tests/npm").join(file), folder.join(file))?;
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).stdin(Stdio::null());
+    process::run(npm.current_dir(&folder))?;
+    let mut esbuild = Command::new(folder.join("node_modules/.bin/esbuild"));
+    esbuild.arg(folder.join("node_modules/jssip/lib/JsSIP.js"));
+    esbuild.args(["--bundle", "--format=iife", "--global-name=JsSIP", "--log-level=warning"]);
+    process::run(esbuild.arg(format!("--outfile={}", bundle.display())))
 }

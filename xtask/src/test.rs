@@ -1,0 +1,119 @@
+//! `cargo xtask test`: everything that must hold, each step run even when one before it failed.
+
+use std::ffi::OsStr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::paths::Paths;
+use crate::process;
+use crate::setup::{self, WASM};
+use crate::{browser, build, size};
+
+/// The packages that become wasm.
+const WASM_PACKAGES: [&str; 4] = ["soft-phone-sip", "soft-phone-dsp", "soft-phone-worklet", "soft-phone-component"];
+/// Messages of the short fuzz run; `cargo xtask fuzz` takes any number.
+const SHORT_FUZZ: u64 = 200_000;
+
+/// The steps that were run and what became of them.
+#[derive(Default)]
+struct Steps {
+    rows: Vec<(&'static str, Duration, bool)>,
+}
+
+impl Steps {
+    fn run(&mut self, name: &'static str, step: impl FnOnce() -> Result<()>) -> bool {
+        eprintln!("\n=== {name}");
+        let start = Instant::now();
+        let outcome = step();
+        if let Err(error) = &outcome {
+            eprintln!("{name} failed: {error:#}");
+        }
+        self.rows.push((name, start.elapsed(), outcome.is_ok()));
+        outcome.is_ok()
+    }
+
+    fn print(&self) {
+        println!("\n{:<16} {:>8}", "step", "seconds");
+        for (name, took, passed) in &self.rows {
+            println!("{name:<16} {:>8.1}  {}", took.as_secs_f32(), if *passed { "ok" } else { "FAILED" });
+        }
+        let total: Duration = self.rows.iter().map(|(_, took, _)| *took).sum();
+        println!("{:<16} {:>8.1}", "total", total.as_secs_f32());
+    }
+}
+
+/// Runs all steps, then prints a table of them and the closing line of each test suite.
+///
+/// # Errors
+/// When a step has failed.
+pub fn run(paths: &Paths) -> Result<()> {
+    let cargo = || {
+        let mut cargo = process::cargo();
+        cargo.current_dir(&paths.root);
+        cargo
+    };
+    let mut steps = Steps::default();
+    let mut results = Vec::new();
+    steps.run("set-up", || {
+        setup::wasm_target()?;
+        setup::lint_tools()?;
+        setup::optimiser()?;
+        setup::browsers(paths)
+    });
+    steps.run("format", || process::run(cargo().args(["fmt", "--all", "--check"])));
+    let warnings = ["--", "--deny", "warnings"];
+    steps.run("lint", || {
+        process::run(cargo().args(["clippy", "--quiet", "--workspace", "--all-targets"]).args(warnings))
+    });
+    steps.run("lint wasm", || {
+        let packages = WASM_PACKAGES.iter().flat_map(|package| ["--package", package]);
+        process::run(cargo().args(["clippy", "--quiet", "--target", WASM]).args(packages).args(warnings))
+    });
+    steps.run("documentation", || {
+        let mut doc = cargo();
+        doc.args(["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"]);
+        process::run(doc.env("RUSTDOCFLAGS", "--deny warnings"))
+    });
+    steps.run("dependencies", || dependencies(paths));
+    steps.run("tests", || process::run_tests(cargo().args(["test", "--quiet", "--workspace"]), &mut results));
+    steps.run("fuzz", || fuzz(paths, SHORT_FUZZ));
+    let built = steps.run("build", || build::run(paths));
+    steps.run("size", || size::run(paths));
+    if built {
+        steps.run("browsers", || process::run_tests(&mut browser::command(paths, &[]), &mut results));
+    }
+
+    steps.print();
+    for result in &results {
+        println!("{result}");
+    }
+    let failed: Vec<_> = steps.rows.iter().filter(|(_, _, passed)| !passed).map(|(name, ..)| *name).collect();
+    if failed.is_empty() && built { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
+}
+
+/// Sends the SIP core `cases` broken messages; it prints the seed of a run that fails.
+///
+/// # Errors
+/// When the core panics, hangs or takes too much memory.
+pub fn fuzz(paths: &Paths, cases: u64) -> Result<()> {
+    let mut cargo = process::cargo();
+    cargo.args(["run", "--quiet", "--release", "--package", "soft-phone-sip", "--example", "fuzz", "--"]);
+    process::run(cargo.args(["--cases", &cases.to_string()]).current_dir(&paths.root))
+}
+
+/// Licences, sources, bans; and advisories when their database can be reached.
+fn dependencies(paths: &Paths) -> Result<()> {
+    let deny = setup::cargo_deny(paths)?;
+    let run = |arguments: &[&OsStr]| {
+        let mut command = std::process::Command::new(&deny);
+        process::run(command.args(["--all-features", "--log-level", "error"]).args(arguments).current_dir(&paths.root))
+    };
+    let words = |words: &'static [&'static str]| words.iter().map(OsStr::new).collect::<Vec<_>>();
+    let reached = run(&words(&["fetch", "db"])).is_ok();
+    if !reached {
+        eprintln!("advisories: not checked, their database cannot be reached from this machine");
+        return run(&words(&["check", "bans", "licenses", "sources"]));
+    }
+    run(&words(&["check"]))
+}
