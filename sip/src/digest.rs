@@ -7,6 +7,7 @@ use std::fmt;
 use md5::{Digest, Md5};
 use sha2::{Sha256, Sha512_256};
 
+use crate::scan::{check_text, trim};
 use crate::value::{self, Challenge};
 use crate::{Error, Param};
 
@@ -172,12 +173,12 @@ fn answer_to(challenge: &Challenge) -> Option<(Algorithm, Qop)> {
     let qop = match challenge.param("qop") {
         None => Qop::None,
         Some(list) => {
-            let offers = |name: &str| list.split(',').any(|item| value::trim(item).eq_ignore_ascii_case(name));
+            let offers = |name: &str| list.split(',').any(|item| trim(item).eq_ignore_ascii_case(name));
             match (offers("auth"), offers("auth-int")) {
                 (true, _) => Qop::Auth,
                 (false, true) => Qop::AuthInt,
                 // An empty list is a fault of some servers that mean the old form.
-                (false, false) if value::trim(list).is_empty() => Qop::None,
+                (false, false) if trim(list).is_empty() => Qop::None,
                 (false, false) => return None,
             }
         }
@@ -251,7 +252,7 @@ impl Client {
         cnonce: &str,
     ) -> Result<String, Error> {
         let unanswerable = Error::Malformed { what: "challenge" };
-        value::check_text("username", &credentials.username)?;
+        check_text("username", &credentials.username)?;
         let Some((algorithm, qop)) = answer_to(challenge) else { return Err(unanswerable) };
         let (realm, nonce) = (challenge.param("realm").unwrap_or(""), challenge.param("nonce").unwrap_or(""));
         if self.nonce != nonce {

@@ -4,7 +4,7 @@ use rsip::Header;
 use rsip::headers::UntypedHeader;
 
 use crate::Error;
-use crate::value::{self, Elements, is_token};
+use crate::scan::{Pieces, check_text, elements, is_token, trim};
 
 /// The headers of one message, in their order on the wire.
 ///
@@ -94,8 +94,8 @@ fn checked(name: &str, value: impl Into<String>) -> Result<Header, Error> {
         return Err(Error::Injection { field: "header name".to_owned() });
     }
     let value = value.into();
-    value::check_text(name, &value)?;
-    let trimmed = value.trim_matches([' ', '\t']);
+    check_text(name, &value)?;
+    let trimmed = trim(&value);
     let value = if trimmed.len() == value.len() { value } else { trimmed.to_owned() };
     Ok(make(full_name(name), value))
 }
@@ -104,6 +104,11 @@ impl Headers {
     /// No headers yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Room for so many headers.
+    pub(crate) fn with_capacity(headers: usize) -> Self {
+        Headers(Vec::with_capacity(headers))
     }
 
     /// The value of the first header of that name.
@@ -119,7 +124,7 @@ impl Headers {
 
     /// The comma-separated elements of all headers of that name, in order; quoted strings and `<…>` stay whole.
     pub fn get_list<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.get_all(name).flat_map(|line| Elements::new(line, b','))
+        self.get_all(name).flat_map(elements)
     }
 
     /// Whether a list header (`Supported`, `Require`, `Allow`, …) names `token`, without regard to case.
@@ -174,10 +179,10 @@ impl Headers {
     pub fn pop_front(&mut self, name: &str) -> Option<String> {
         let place = self.position(name)?;
         let line = parts(&self.0[place]).1;
-        let mut elements = Elements::new(line, b',');
-        let first = elements.next().map(str::to_owned);
-        let rest = elements.rest().trim_matches([' ', '\t']).to_owned();
-        if Elements::new(&rest, b',').next().is_none() {
+        let mut pieces = Pieces::new(line, b',');
+        let first = pieces.find(|piece| !piece.is_empty()).map(str::to_owned);
+        let rest = trim(pieces.rest()).to_owned();
+        if elements(&rest).next().is_none() {
             self.0.remove(place);
         } else {
             replace(&mut self.0[place], rest);
@@ -205,9 +210,9 @@ impl Headers {
         self.0.is_empty()
     }
 
-    /// Adds a header that the parser has read: the name is a token, the value a line without controls.
+    /// Adds a header that the parser has read: the name is a full one, the value a line.
     pub(crate) fn push_parsed(&mut self, name: &str, value: String) {
-        self.0.push(make(full_name(name), value));
+        self.0.push(make(name, value));
     }
 
     fn position(&self, name: &str) -> Option<usize> {

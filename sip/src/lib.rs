@@ -13,6 +13,7 @@ pub mod message;
 pub mod method;
 pub mod parse;
 mod registration;
+mod scan;
 mod timer;
 pub mod transaction;
 pub mod uri;

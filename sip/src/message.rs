@@ -1,8 +1,9 @@
 //! Requests and responses, what every part of the crate asks of them, and their bytes.
 
 use crate::header::Headers;
+use crate::scan::append_decimal;
 use crate::uri::{NameAddr, Uri};
-use crate::value::{CSeq, Via, append_decimal};
+use crate::value::{CSeq, Via};
 use crate::{Error, Method};
 
 /// A SIP message (RFC 3261 §7).
@@ -59,7 +60,7 @@ impl Headers {
     /// # Errors
     /// [`Error::Missing`], [`Error::Malformed`].
     pub fn from(&self) -> Result<NameAddr, Error> {
-        self.need("From")?.parse()
+        NameAddr::from_wire(self.need("From")?)
     }
 
     /// The `To`.
@@ -67,7 +68,7 @@ impl Headers {
     /// # Errors
     /// [`Error::Missing`], [`Error::Malformed`].
     pub fn to(&self) -> Result<NameAddr, Error> {
-        self.need("To")?.parse()
+        NameAddr::from_wire(self.need("To")?)
     }
 
     /// The first `Via`: who sent this message last.
@@ -90,7 +91,7 @@ impl Headers {
 
     /// Every address of the list header `name` (`Route`, `Record-Route`, `Path`, …) that can be read, in order.
     pub fn routes(&self, name: &str) -> Vec<NameAddr> {
-        self.get_list(name).filter_map(|element| element.parse().ok()).collect()
+        self.get_list(name).filter_map(|element| NameAddr::from_wire(element).ok()).collect()
     }
 
     /// The media type of the body, without parameters: `application/sdp`.

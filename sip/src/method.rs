@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::Error;
-use crate::value::is_token;
+use crate::scan::is_token;
 
 /// A request method. Methods are case-sensitive (RFC 3261 §7.1): `invite` is an extension method, not `INVITE`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
