@@ -1,12 +1,27 @@
 //! The user agent: one account, its registration and its calls, over whatever connection the driver has.
 
-use std::collections::{BTreeMap, VecDeque};
+mod auth;
+mod compose;
+mod entropy;
+mod incoming;
+mod outgoing;
+mod register;
+mod session;
+
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::call::{Body, Call, CallId};
+use self::auth::{Auth, Tried};
+use self::compose::Identity;
+use self::entropy::Entropy;
+use crate::call::{Call, CallId, CallState, Cause, Ending};
 use crate::event::{Event, QueryId, RegistrationState};
-use crate::transaction::{Flow, Layer, Timers, Transmit};
-use crate::{Error, Instant, NameAddr, Uri, digest};
+use crate::message::{Message, Request, Response};
+use crate::registration::Registration;
+use crate::table::Table;
+use crate::timer::TimerTable;
+use crate::transaction::{self, ClientKey, Flow, Layer, Timers, Transmit};
+use crate::{Error, Instant, Method, Uri, digest};
 
 /// What carries the messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,13 +91,95 @@ pub struct CallOptions {
     pub headers: Vec<(String, String)>,
 }
 
+/// Calls at a time. Further ones are refused: ours with an error, those of others with 486.
+const MAX_CALLS: usize = 32;
+
+/// Events that may wait for the driver. At the bound the network is not listened to: a driver that does not drain
+/// gets no more to drain.
+const MAX_EVENTS: usize = 256;
+
+/// ACKs of 2xx that are kept for the 2xx that come again.
+const MAX_ACKS: usize = 64;
+
+/// What became of input that did not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Not a message, or not a whole one; answered with 4xx or 5xx when it could be.
+    pub malformed: u64,
+    /// Responses and ACKs that belong to nothing.
+    pub stray: u64,
+    /// Not looked at, because the driver does not drain the events.
+    pub dropped: u64,
+}
+
+/// The agent's deadlines, beside those of the transactions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Timer {
+    /// The registration is refreshed, or tried again.
+    Register,
+    /// Nobody answers our call.
+    Ring(CallId),
+    /// Our 2xx goes out again.
+    Resend(CallId),
+    /// The ACK of our 2xx does not come.
+    AckWait(CallId),
+    /// A BYE has waited for a connection for too long.
+    Owed(CallId),
+}
+
+/// Why we sent a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Register {
+        remove: bool,
+    },
+    Invite(CallId),
+    /// `None`: of a fork that lost.
+    Bye(Option<CallId>),
+    Options(QueryId),
+}
+
+/// A request of ours that runs.
+#[derive(Debug)]
+struct Pending {
+    purpose: Purpose,
+    /// As it was before Via and credentials: what goes out again after a challenge.
+    request: Request,
+    tried: Tried,
+}
+
+/// The ACK of a 2xx: sent again for each retransmission of it (RFC 3261 §13.2.2.4).
+#[derive(Debug)]
+struct Acknowledged {
+    invite: ClientKey,
+    to_tag: Option<String>,
+    flow: Flow,
+    payload: Vec<u8>,
+}
+
 /// A user agent without clock, entropy or socket.
+///
+/// The driver hands in connections, messages and time, gives commands, and after each of these drains
+/// [`Agent::poll_transmit`] and [`Agent::poll_event`] until both are empty, then sleeps until [`Agent::poll_timeout`].
 #[derive(Debug)]
 pub struct Agent {
-    config: Config,
+    identity: Identity,
+    credentials: Option<digest::Credentials>,
+    ring_timeout: Duration,
+    auto_ring: bool,
+    times: Timers,
+    entropy: Entropy,
+    auth: Auth,
     layer: Layer,
-    calls: BTreeMap<CallId, Call>,
+    timers: TimerTable<Timer>,
+    flow: Option<Flow>,
+    registration: Registration,
+    calls: Table<CallId, Call>,
+    pending: Table<ClientKey, Pending>,
+    acks: Vec<Acknowledged>,
     events: VecDeque<Event>,
+    counters: Counters,
+    next_id: u64,
 }
 
 impl Agent {
@@ -90,21 +187,41 @@ impl Agent {
     /// client nonces, jitter. Never use one seed twice.
     ///
     /// # Errors
-    /// [`Error::Injection`] for control characters in the account.
-    pub fn new(config: Config, _seed: [u8; 32]) -> Result<Agent, Error> {
-        NameAddr::new(config.display_name.as_deref(), config.uri.clone())?;
-        let layer = Layer::new(config.timers);
-        Ok(Agent { config, layer, calls: BTreeMap::new(), events: VecDeque::new() })
+    /// [`Error::Injection`] for control characters in the account; [`Error::Malformed`] for an address of record that is
+    /// not a SIP URI, a `sent_by` that is no host and port, an instance that is no URN.
+    pub fn new(config: Config, seed: [u8; 32]) -> Result<Agent, Error> {
+        let mut entropy = Entropy::new(seed);
+        let identity = Identity::new(&config, &mut entropy)?;
+        let registration = Registration::new(entropy.token(), entropy.token(), config.expires);
+        Ok(Agent {
+            identity,
+            credentials: config.credentials,
+            ring_timeout: config.ring_timeout,
+            auto_ring: config.auto_ring,
+            times: config.timers,
+            entropy,
+            auth: Auth::default(),
+            layer: Layer::new(config.timers),
+            timers: TimerTable::new(),
+            flow: None,
+            registration,
+            calls: Table::new(),
+            pending: Table::new(),
+            acks: Vec::new(),
+            events: VecDeque::new(),
+            counters: Counters::default(),
+            next_id: 0,
+        })
     }
 
     /// Where the registration stands.
     pub fn registration(&self) -> RegistrationState {
-        RegistrationState::Offline
+        self.registration.state
     }
 
     /// A call that lives.
     pub fn get(&self, call: CallId) -> Option<&Call> {
-        self.calls.get(&call)
+        self.calls.get(call)
     }
 
     /// The calls that live, oldest first.
@@ -112,111 +229,130 @@ impl Agent {
         self.calls.values()
     }
 
-    /// A connection is there: the one to use from now on. A registration that is wanted is made, or renewed, on it.
-    pub fn handle_connected(&mut self, _now: Instant, _flow: Flow) {}
-
-    /// A connection is gone. What runs on it fails with [`Cause::Network`](crate::Cause::Network); established calls
-    /// stay.
-    pub fn handle_disconnected(&mut self, now: Instant, flow: Flow) {
-        self.layer.handle_flow_closed(now, flow);
+    /// What became of input that did not fit.
+    pub fn counters(&self) -> Counters {
+        self.counters
     }
 
-    /// One message off the network.
-    pub fn handle_input(&mut self, _now: Instant, _flow: Flow, _bytes: &[u8]) {}
+    /// Number of transactions, calls, timers and remembered ACKs that live: zero of each when nothing runs and nothing
+    /// leaks.
+    pub fn live(&self) -> [usize; 4] {
+        [
+            self.layer.len(),
+            self.calls.len(),
+            self.timers.len() + self.layer.timers(),
+            self.acks.len() + self.pending.len(),
+        ]
+    }
+
+    /// A connection is there: the one to use from now on. A registration that is wanted is made, or renewed, on it, and
+    /// a BYE that could not leave does.
+    pub fn handle_connected(&mut self, now: Instant, flow: Flow) {
+        self.flow = Some(flow);
+        self.registration_connected(now);
+        for call in self.calls.keys(|call| call.owes_bye) {
+            self.send_bye(now, call);
+        }
+        self.drain(now);
+    }
+
+    /// A connection is gone. What runs on it fails with [`Cause::Network`]; established calls stay.
+    pub fn handle_disconnected(&mut self, now: Instant, flow: Flow) {
+        if self.flow == Some(flow) {
+            self.flow = None;
+            self.registration_disconnected();
+        }
+        self.layer.handle_flow_closed(now, flow);
+        self.drain(now);
+    }
+
+    /// One message off the network: a datagram or a WebSocket frame. What is not a message is counted, and answered
+    /// when it is a request that can be.
+    pub fn handle_input(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
+        if self.events.len() >= MAX_EVENTS {
+            self.counters.dropped += 1;
+            return;
+        }
+        // RFC 5626 §3.5.1: keep-alives are the driver's business.
+        if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n')) {
+            return;
+        }
+        match crate::parse(bytes) {
+            Ok(message) => self.layer.handle_message(now, flow, self.identity.reliable, message),
+            Err(error) => {
+                self.counters.malformed += 1;
+                if let (Some(status), Some(request)) = (error.status, error.request) {
+                    let tag = self.entropy.token();
+                    let response = self.identity.response(&request, status, None, &tag);
+                    self.layer.send(flow, &Message::Response(response));
+                }
+            }
+        }
+        self.drain(now);
+    }
 
     /// Lets every timer that is due at `now` expire.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.layer.handle_timeout(now);
+        self.drain(now);
+        while let Some((timer, _)) = self.timers.expire(now) {
+            match timer {
+                Timer::Register => self.registration_due(now),
+                Timer::Ring(call) => self.abandon(now, call, Cause::NoAnswer),
+                Timer::Resend(call) => self.resend_answer(now, call),
+                Timer::AckWait(call) => self.give_up_ack(now, call),
+                Timer::Owed(call) => self.finish(now, call, Ending::local(Cause::Network)),
+            }
+        }
+        self.drain(now);
     }
 
-    /// Wants to be registered: REGISTER leaves at once, or as soon as there is a connection.
-    ///
-    /// # Errors
-    /// [`Error::TooLong`] when there are too many transactions.
-    pub fn register(&mut self, _now: Instant) -> Result<(), Error> {
-        Err(Error::NotConnected)
-    }
-
-    /// Wants to be registered no more.
-    ///
-    /// # Errors
-    /// As [`Agent::register`].
-    pub fn unregister(&mut self, _now: Instant) -> Result<(), Error> {
-        Err(Error::NotConnected)
-    }
-
-    /// Replaces the credentials; a registration that failed for want of them is tried again.
-    pub fn set_credentials(&mut self, _now: Instant, credentials: Option<digest::Credentials>) {
-        self.config.credentials = credentials;
-    }
-
-    /// Calls `target`: `600`, `sip:600@example.com`, `tel:+7…`, `"A" <sip:…>`.
-    ///
-    /// # Errors
-    /// [`Error::Malformed`] and [`Error::Injection`] for a target or header that cannot be sent, [`Error::Reserved`] for
-    /// a header that the agent writes itself, [`Error::NotConnected`], [`Error::TooLong`] for too many calls.
-    pub fn call(&mut self, _now: Instant, _target: &str, _offer: Body, _options: CallOptions) -> Result<CallId, Error> {
-        Err(Error::NotConnected)
-    }
-
-    /// Tells the caller that it rings (180).
-    ///
-    /// # Errors
-    /// [`Error::UnknownCall`]; [`Error::WrongState`] unless the call is incoming and not answered.
-    pub fn ring(&mut self, _now: Instant, _call: CallId) -> Result<(), Error> {
-        Err(Error::UnknownCall)
-    }
-
-    /// Answers an incoming call (200).
-    ///
-    /// # Errors
-    /// As [`Agent::ring`].
-    pub fn answer(&mut self, _now: Instant, _call: CallId, _answer: Body) -> Result<(), Error> {
-        Err(Error::UnknownCall)
-    }
-
-    /// Refuses an incoming call with a status from 300 to 699.
-    ///
-    /// # Errors
-    /// As [`Agent::ring`], and [`Error::Status`].
-    pub fn reject(&mut self, _now: Instant, _call: CallId, _status: u16, _reason: Option<&str>) -> Result<(), Error> {
-        Err(Error::UnknownCall)
-    }
-
-    /// Ends a call by CANCEL, BYE or refusal, whichever its state needs.
-    ///
-    /// # Errors
-    /// [`Error::UnknownCall`]; [`Error::WrongState`] when it is ending already.
-    pub fn hangup(&mut self, _now: Instant, _call: CallId) -> Result<(), Error> {
-        Err(Error::UnknownCall)
-    }
-
-    /// Accepts the peer's [`Event::Offer`] with our answer (or our offer, when it made none).
-    ///
-    /// # Errors
-    /// [`Error::UnknownCall`]; [`Error::WrongState`] when no offer waits.
-    pub fn accept_offer(&mut self, _now: Instant, _call: CallId, _answer: Body) -> Result<(), Error> {
-        Err(Error::UnknownCall)
-    }
-
-    /// Refuses the peer's [`Event::Offer`]; the session stays as it was. 488 says that the media do not fit.
-    ///
-    /// # Errors
-    /// As [`Agent::accept_offer`], and [`Error::Status`].
-    pub fn reject_offer(&mut self, _now: Instant, _call: CallId, _status: u16) -> Result<(), Error> {
-        Err(Error::UnknownCall)
+    /// Replaces the credentials; a registration that was refused for want of them is tried again.
+    pub fn set_credentials(&mut self, now: Instant, credentials: Option<digest::Credentials>) {
+        self.credentials = credentials;
+        self.auth.clear();
+        if self.registration.wanted && self.registration.blocked {
+            // register() fails for a full table only, and then its timer stands.
+            let _ = self.register(now);
+        }
     }
 
     /// Asks what `target` can do; [`Event::Options`] answers.
     ///
     /// # Errors
     /// As [`Agent::call`].
-    pub fn options(&mut self, _now: Instant, _target: &str) -> Result<QueryId, Error> {
-        Err(Error::NotConnected)
+    pub fn options(&mut self, now: Instant, target: &str) -> Result<QueryId, Error> {
+        let to = self.identity.target(target)?;
+        let (call_id, tag) = (self.entropy.token(), self.entropy.token());
+        let mut request = self.identity.request(Method::Options, to.uri.clone(), &to, &call_id, &tag, 1);
+        request.headers.push("Accept", compose::ACCEPT)?;
+        let query = QueryId(self.take_id());
+        self.send_request(now, Pending { purpose: Purpose::Options(query), request, tried: Tried::default() })?;
+        Ok(query)
     }
 
-    /// Ends every call and the registration at once, without waiting for what is under way: the page closes.
-    pub fn shutdown(&mut self, _now: Instant) {}
+    /// Ends every call and the registration at once, without waiting for what is under way: the page closes. What
+    /// [`Agent::poll_transmit`] gives right after is all that can still be said.
+    pub fn shutdown(&mut self, now: Instant) {
+        for id in self.calls.keys(|_| true) {
+            let Some(call) = self.calls.get(id) else { continue };
+            match call.state {
+                // 480, not 486: this phone is about to be gone, not in a call.
+                CallState::Incoming => drop(self.reject(now, id, 480, None)),
+                // RFC 3261 §15 wants the BYE after the ACK. There will be nobody to wait for it.
+                _ if call.unacknowledged.is_some() => self.end_with_bye(now, id, Cause::LocalHangup),
+                _ => drop(self.hangup(now, id)),
+            }
+        }
+        self.registration.wanted = false;
+        self.timers.stop(Timer::Register);
+        let running = self.registration.running.take().is_some();
+        if self.flow.is_some() && (running || self.registration.state == RegistrationState::Registered) {
+            // A full table of transactions: the binding ends by itself.
+            let _ = self.send_register(now, true);
+        }
+        self.drain(now);
+    }
 
     /// The next message to be sent.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
@@ -230,6 +366,157 @@ impl Agent {
 
     /// When [`Agent::handle_timeout`] is to be called next.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.layer.poll_timeout()
+        match (self.layer.poll_timeout(), self.timers.next()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// Deals with everything the transactions have to say.
+    fn drain(&mut self, now: Instant) {
+        while let Some(event) = self.layer.poll_event() {
+            match event {
+                transaction::Event::Request { key, flow, request } => self.on_request(now, key, flow, request),
+                transaction::Event::Ack { request, .. } => self.on_ack(now, &request),
+                transaction::Event::Response { key, flow, response } => self.on_response(now, key, flow, response),
+                transaction::Event::StrayResponse { .. } => self.counters.stray += 1,
+                transaction::Event::ClientFailed { key, .. } => self.on_client_failed(now, key),
+                transaction::Event::ServerFailed { key, .. } => self.on_server_failed(now, key),
+                transaction::Event::ClientTerminated { key } => {
+                    self.pending.remove(key);
+                    self.acks.retain(|ack| ack.invite != key);
+                }
+                transaction::Event::ServerTerminated { .. } => {}
+            }
+        }
+    }
+
+    /// Sends a request of ours in a transaction of its own, with credentials where a nonce is known.
+    fn send_request(&mut self, now: Instant, pending: Pending) -> Result<ClientKey, Error> {
+        let flow = self.flow.ok_or(Error::NotConnected)?;
+        let mut request = pending.request.clone();
+        self.identity.stamp(&mut request, &mut self.entropy)?;
+        self.auth.authorize(&mut request, self.credentials.as_ref(), &mut self.entropy)?;
+        let key = self.layer.request(now, flow, self.identity.reliable, request)?;
+        self.pending.insert(key, pending);
+        Ok(key)
+    }
+
+    fn on_response(&mut self, now: Instant, key: ClientKey, flow: Flow, response: Response) {
+        let Some(purpose) = self.pending.get(key).map(|pending| pending.purpose) else {
+            self.counters.stray += 1;
+            return;
+        };
+        if let Purpose::Invite(call) = purpose
+            && response.status < 300
+        {
+            return self.on_invite_progress(now, key, flow, call, &response);
+        }
+        if response.status < 200 {
+            return;
+        }
+        if matches!(response.status, 401 | 407) && self.retry_with_credentials(now, key, &response) {
+            return;
+        }
+        match purpose {
+            Purpose::Register { remove } => self.on_register_answer(now, key, remove, &response),
+            Purpose::Invite(call) => self.on_invite_refused(now, call, &response),
+            Purpose::Bye(call) => self.on_bye_done(now, call),
+            Purpose::Options(query) => {
+                let allow = response.headers.get_list("Allow").map(str::to_owned).collect();
+                self.events.push_back(Event::Options { query, status: Some(response.status), allow });
+            }
+        }
+    }
+
+    /// A challenge: the same request with the next CSeq and credentials (RFC 3261 §22.2). Whether that was possible.
+    fn retry_with_credentials(&mut self, now: Instant, key: ClientKey, response: &Response) -> bool {
+        let Some(Pending { purpose, mut request, mut tried }) = self.pending.remove(key) else { return false };
+        let useless = match purpose {
+            Purpose::Register { remove } => {
+                self.registration.running != Some(key) || (!remove && !self.registration.wanted)
+            }
+            // We have given the call up already.
+            Purpose::Invite(call) => !self.calls.get(call).is_some_and(|call| call.state != CallState::Ending),
+            Purpose::Bye(_) | Purpose::Options(_) => false,
+        };
+        let retry = !useless && self.auth.challenged(response, self.credentials.as_ref(), &mut tried);
+        let Some(mut cseq) = request.cseq().ok().filter(|_| retry) else { return false };
+        cseq.seq = cseq.seq.saturating_add(1);
+        let seq = cseq.seq;
+        if request.headers.set("CSeq", cseq.to_string()).is_err() {
+            return false;
+        }
+        let Ok(new) = self.send_request(now, Pending { purpose, request, tried }) else { return false };
+        match purpose {
+            Purpose::Register { .. } => {
+                self.registration.seq = seq;
+                self.registration.running = Some(new);
+            }
+            Purpose::Invite(call) => {
+                if let Some(call) = self.calls.get_mut(call) {
+                    call.invite = Some(new);
+                    // §13.2.2.4: the early dialogs of a refused INVITE are over.
+                    call.early.clear();
+                }
+            }
+            Purpose::Bye(Some(call)) => {
+                if let Some(dialog) = self.calls.get_mut(call).and_then(|call| call.dialog.as_mut()) {
+                    dialog.local_seq = seq;
+                }
+            }
+            Purpose::Bye(None) | Purpose::Options(_) => {}
+        }
+        true
+    }
+
+    fn on_client_failed(&mut self, now: Instant, key: ClientKey) {
+        let Some(pending) = self.pending.remove(key) else { return };
+        match pending.purpose {
+            Purpose::Register { remove } => self.on_register_failed(now, key, remove),
+            // No answer at all within 64·T1 is the network's silence, not a telephone that nobody picks up.
+            Purpose::Invite(call) => self.finish(now, call, Ending::local(Cause::Network)),
+            Purpose::Bye(call) => self.on_bye_done(now, call),
+            Purpose::Options(query) => {
+                self.events.push_back(Event::Options { query, status: None, allow: Vec::new() });
+            }
+        }
+    }
+
+    /// Moves a call along its drawing and says so.
+    fn shift(&mut self, id: CallId, next: CallState) -> Result<(), Error> {
+        let call = self.calls.get_mut(id).ok_or(Error::UnknownCall)?;
+        let previous = call.state.transition(next)?;
+        self.events.push_back(Event::State { call: id, state: next, previous });
+        Ok(())
+    }
+
+    /// The end of a call: what is still open is closed, and the call forgotten. An end that was begun keeps its cause.
+    fn finish(&mut self, now: Instant, id: CallId, ending: Ending) {
+        // A call that is Ending already stays so.
+        let _ = self.shift(id, CallState::Ending);
+        let _ = self.shift(id, CallState::Ended);
+        let Some(call) = self.calls.remove(id) else { return };
+        self.timers.stop_all(|timer| {
+            matches!(timer, Timer::Ring(of) | Timer::Resend(of) | Timer::AckWait(of) | Timer::Owed(of) if *of == id)
+        });
+        if let (Some(offer), Some(dialog)) = (call.offer, call.dialog) {
+            // RFC 3261 §15.1.2: what waits for an answer in a dialog that ends gets 487.
+            let tag = dialog.local.tag().unwrap_or("");
+            let response = self.identity.response(&offer.request, 487, None, tag);
+            // Its transaction may be gone with its connection.
+            let _ = self.layer.respond(now, &offer.key, response);
+        }
+        let Ending { cause, status, reason } = call.ending.map_or(ending.clone(), |begun| Ending {
+            cause: begun.cause,
+            status: ending.status,
+            reason: ending.reason,
+        });
+        self.events.push_back(Event::Ended { call: id, cause, status, reason });
+    }
+
+    fn take_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
     }
 }

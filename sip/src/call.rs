@@ -1,10 +1,11 @@
 //! What a call is to the user of this crate: its state machine, why it ended, who is at the other end.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::dialog::Dialog;
 use crate::message::Request;
-use crate::transaction::{ClientKey, ServerKey};
+use crate::transaction::{ClientKey, Flow, ServerKey};
 use crate::{Error, NameAddr, Uri};
 
 /// The agent's own name for a call; never used twice by one agent.
@@ -42,7 +43,7 @@ pub enum Direction {
 pub enum CallState {
     /// INVITE sent, nothing heard but 100.
     Dialing,
-    /// The other end rings (180), or the call progresses without sound of its own.
+    /// The other end rings (180).
     Ringing,
     /// The network or the other end plays something before the answer (18x with a session description).
     Early,
@@ -245,22 +246,29 @@ pub struct Call {
     pub(crate) unacknowledged: Option<Unacknowledged>,
     /// Why we end the call, while that takes time.
     pub(crate) ending: Option<Ending>,
+    /// BYE is due and could not leave: it does with the next connection.
+    pub(crate) owes_bye: bool,
 }
 
 /// An INVITE of the peer without a final answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Offer {
     pub(crate) key: ServerKey,
+    pub(crate) flow: Flow,
+    /// Without its body.
     pub(crate) request: Request,
+    /// It had no session description: ours goes out in the 2xx, and the ACK brings the answer.
+    pub(crate) answer_in_ack: bool,
 }
 
 /// A 2xx to an INVITE: ours to send again until the ACK comes (RFC 3261 §13.3.1.4).
 #[derive(Debug, Clone)]
 pub(crate) struct Unacknowledged {
+    pub(crate) flow: Flow,
     pub(crate) payload: Vec<u8>,
     pub(crate) seq: u32,
-    pub(crate) interval: std::time::Duration,
-    /// The INVITE had no offer, so ours went out in the 2xx and the ACK brings the answer.
+    pub(crate) interval: Duration,
+    /// As in [`Offer`].
     pub(crate) answer_in_ack: bool,
 }
 
@@ -279,6 +287,27 @@ impl Ending {
 }
 
 impl Call {
+    pub(crate) fn new(id: CallId, sip_call_id: String, direction: Direction, remote: Remote) -> Call {
+        let state = match direction {
+            Direction::Inbound => CallState::Incoming,
+            Direction::Outbound => CallState::Dialing,
+        };
+        Call {
+            id,
+            sip_call_id,
+            direction,
+            state,
+            remote,
+            invite: None,
+            early: Vec::new(),
+            dialog: None,
+            offer: None,
+            unacknowledged: None,
+            ending: None,
+            owes_bye: false,
+        }
+    }
+
     /// The agent's own name for the call.
     pub const fn id(&self) -> CallId {
         self.id

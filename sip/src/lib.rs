@@ -14,12 +14,13 @@ pub mod method;
 pub mod parse;
 mod registration;
 mod scan;
+mod table;
 mod timer;
 pub mod transaction;
 pub mod uri;
 pub mod value;
 
-pub use agent::{Agent, CallOptions, Config, Transport};
+pub use agent::{Agent, CallOptions, Config, Counters, Transport};
 pub use call::{Body, Call, CallId, CallState, Cause, Direction, Remote};
 pub use error::Error;
 pub use event::{Event, QueryId, RegistrationState};

@@ -7,12 +7,13 @@
 mod client;
 mod server;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use self::client::{Client, ClientTimer};
 use self::server::{Identity, Server, ServerTimer};
 use crate::message::{Message, Request, Response};
+use crate::table::Table;
 use crate::timer::TimerTable;
 use crate::{Error, Instant, Method};
 
@@ -157,8 +158,8 @@ struct Out {
 /// All transactions of one element.
 #[derive(Debug)]
 pub struct Layer {
-    clients: BTreeMap<ClientKey, Client>,
-    servers: BTreeMap<ServerKey, Server>,
+    clients: Table<ClientKey, Client>,
+    servers: Table<ServerKey, Server>,
     next_key: u64,
     limit: usize,
     out: Out,
@@ -168,7 +169,7 @@ impl Layer {
     /// No transactions yet.
     pub fn new(timers: Timers) -> Self {
         let out = Out { times: timers, timers: TimerTable::new(), transmits: VecDeque::new(), events: VecDeque::new() };
-        Layer { clients: BTreeMap::new(), servers: BTreeMap::new(), next_key: 0, limit: LIMIT, out }
+        Layer { clients: Table::new(), servers: Table::new(), next_key: 0, limit: LIMIT, out }
     }
 
     /// Bounds the number of transactions (1,024 unless set). At the bound our requests are refused and requests of
@@ -194,12 +195,12 @@ impl Layer {
 
     /// The request of a client transaction, without its body.
     pub fn client_request(&self, key: &ClientKey) -> Option<&Request> {
-        self.clients.get(key).map(|client| &client.request)
+        self.clients.get(*key).map(|client| &client.request)
     }
 
     /// The request of a server transaction, without its body.
     pub fn server_request(&self, key: &ServerKey) -> Option<&Request> {
-        self.servers.get(key).map(|server| &server.request)
+        self.servers.get(*key).map(|server| &server.request)
     }
 
     /// The INVITE that a CANCEL wants to end, while its transaction lives (RFC 3261 §9.2).
@@ -215,7 +216,7 @@ impl Layer {
     pub fn is_merged(&self, request: &Request, key: &ServerKey) -> bool {
         let Some(identity) = Identity::of(request) else { return false };
         request.to().is_ok_and(|to| to.tag().is_none())
-            && self.servers.iter().any(|(other, server)| other != key && server.identity.is_same_request(&identity))
+            && self.servers.keys(|server| server.identity.is_same_request(&identity)).iter().any(|other| other != key)
     }
 
     /// Takes a message off `flow`. `reliable`: the transport retransmits by itself (TCP, TLS, WebSocket).
@@ -231,13 +232,13 @@ impl Layer {
         while let Some((timer, _)) = self.out.timers.expire(now) {
             match timer {
                 Timer::Client(key, which) => {
-                    if let Some(client) = self.clients.get_mut(&key) {
+                    if let Some(client) = self.clients.get_mut(key) {
                         client.on_timer(now, key, which, &mut self.out);
                         self.sweep_client(key);
                     }
                 }
                 Timer::Server(key, which) => {
-                    if let Some(server) = self.servers.get_mut(&key) {
+                    if let Some(server) = self.servers.get_mut(key) {
                         server.on_timer(now, key, which, &mut self.out);
                         self.sweep_server(key);
                     }
@@ -248,16 +249,14 @@ impl Layer {
 
     /// The connection is gone: nothing that runs on it can end well (RFC 3261 §17.1.4, §17.2.4).
     pub fn handle_flow_closed(&mut self, _now: Instant, flow: Flow) {
-        let clients: Vec<_> = self.clients.iter().filter(|(_, c)| c.flow == flow).map(|(key, _)| *key).collect();
-        for key in clients {
-            if let Some(client) = self.clients.get_mut(&key) {
+        for key in self.clients.keys(|client| client.flow == flow) {
+            if let Some(client) = self.clients.get_mut(key) {
                 client.on_flow_closed(key, &mut self.out);
                 self.sweep_client(key);
             }
         }
-        let servers: Vec<_> = self.servers.iter().filter(|(_, s)| s.flow == flow).map(|(key, _)| *key).collect();
-        for key in servers {
-            if let Some(server) = self.servers.get_mut(&key) {
+        for key in self.servers.keys(|server| server.flow == flow) {
+            if let Some(server) = self.servers.get_mut(key) {
                 server.on_flow_closed(key, &mut self.out);
                 self.sweep_server(key);
             }
@@ -292,7 +291,7 @@ impl Layer {
     /// [`Error::WrongState`] when the key is not that of an INVITE without a final answer; [`Error::Injection`] for a
     /// reason with control characters.
     pub fn cancel(&mut self, now: Instant, key: &ClientKey, reason: Option<&str>) -> Result<(), Error> {
-        let client = self.clients.get_mut(key).ok_or(Error::WrongState { state: "terminated" })?;
+        let client = self.clients.get_mut(*key).ok_or(Error::WrongState { state: "terminated" })?;
         client.want_cancel(reason)?;
         self.send_wanted_cancel(now, *key);
         Ok(())
@@ -304,7 +303,7 @@ impl Layer {
     /// [`Error::WrongState`] when the transaction is over or has had its final answer; a 2xx to INVITE may be sent
     /// again while its transaction lives.
     pub fn respond(&mut self, now: Instant, key: &ServerKey, response: Response) -> Result<(), Error> {
-        let server = self.servers.get_mut(key).ok_or(Error::WrongState { state: "terminated" })?;
+        let server = self.servers.get_mut(*key).ok_or(Error::WrongState { state: "terminated" })?;
         server.respond(now, *key, &response, &mut self.out)?;
         self.sweep_server(*key);
         Ok(())
@@ -339,7 +338,7 @@ impl Layer {
         let Some(identity) = Identity::of(&request) else { return };
         let found = self.find_server(&identity);
         if request.method == Method::Ack {
-            let absorbed = found.and_then(|key| self.servers.get_mut(&key).map(|server| (key, server)));
+            let absorbed = found.and_then(|key| self.servers.get_mut(key).map(|server| (key, server)));
             if !absorbed.is_some_and(|(key, server)| server.on_ack(now, key, &mut self.out)) {
                 return self.out.events.push_back(Event::Ack { flow, request });
             }
@@ -348,7 +347,7 @@ impl Layer {
             }
             return;
         }
-        if let Some(server) = found.and_then(|key| self.servers.get_mut(&key)) {
+        if let Some(server) = found.and_then(|key| self.servers.get_mut(key)) {
             return server.on_retransmission(&mut self.out);
         }
         if self.len() >= self.limit {
@@ -366,7 +365,7 @@ impl Layer {
         let Some(key) = self.find_client(&response) else {
             return self.out.events.push_back(Event::StrayResponse { flow, response });
         };
-        if let Some(client) = self.clients.get_mut(&key) {
+        if let Some(client) = self.clients.get_mut(key) {
             client.on_response(now, key, flow, response, &mut self.out);
         }
         self.send_wanted_cancel(now, key);
@@ -374,7 +373,7 @@ impl Layer {
     }
 
     fn send_wanted_cancel(&mut self, now: Instant, key: ClientKey) {
-        let Some(client) = self.clients.get_mut(&key) else { return };
+        let Some(client) = self.clients.get_mut(key) else { return };
         let Some(request) = client.take_cancel(now, key, &mut self.out) else { return };
         let (flow, reliable) = (client.flow, client.reliable);
         let key = ClientKey(self.take_key());
@@ -389,22 +388,19 @@ impl Layer {
         // RFC 3261 §17.1.3: the branch of the top Via and the method of CSeq.
         let via = response.top_via().ok()?;
         let (branch, method) = (via.branch()?, response.cseq().ok()?.method);
-        self.clients
-            .iter()
-            .find(|(_, client)| client.request.method == method && client.branch == branch)
-            .map(|(k, _)| *k)
+        self.clients.find(|client| client.request.method == method && client.branch == branch)
     }
 
     fn find_server(&self, identity: &Identity) -> Option<ServerKey> {
-        self.servers.iter().find(|(_, server)| server.identity == *identity).map(|(key, _)| *key)
+        self.servers.find(|server| server.identity == *identity)
     }
 
     fn sweep_client(&mut self, key: ClientKey) {
-        if let Some(client) = self.clients.get(&key)
+        if let Some(client) = self.clients.get(key)
             && client.is_terminated()
         {
             let quiet = client.quiet;
-            self.clients.remove(&key);
+            self.clients.remove(key);
             self.out.timers.stop_all(|timer| matches!(timer, Timer::Client(owner, _) if *owner == key));
             if !quiet {
                 self.out.events.push_back(Event::ClientTerminated { key });
@@ -413,8 +409,8 @@ impl Layer {
     }
 
     fn sweep_server(&mut self, key: ServerKey) {
-        if self.servers.get(&key).is_some_and(Server::is_terminated) {
-            self.servers.remove(&key);
+        if self.servers.get(key).is_some_and(Server::is_terminated) {
+            self.servers.remove(key);
             self.out.timers.stop_all(|timer| matches!(timer, Timer::Server(owner, _) if *owner == key));
             self.out.events.push_back(Event::ServerTerminated { key });
         }

@@ -1,0 +1,236 @@
+//! Requests of the network: calls that come in, and everything that is answered on the spot (RFC 3261 §8.2, §9.2, §11.2,
+//! §12.2.2, §13.3).
+
+use super::compose::{ACCEPT, ALLOW, asserted, description, reason_of};
+use super::{Agent, MAX_CALLS};
+use crate::call::{Body, Call, CallId, CallState, Cause, Direction, Ending, Offer};
+use crate::dialog::{Dialog, Order};
+use crate::message::{Request, Response};
+use crate::transaction::{Flow, ServerKey};
+use crate::value::check_text;
+use crate::{Error, Event, Instant, Method, Remote};
+
+impl Agent {
+    /// Tells the caller that it rings (180).
+    ///
+    /// # Errors
+    /// [`Error::UnknownCall`]; [`Error::WrongState`] unless the call is incoming and not answered.
+    pub fn ring(&mut self, now: Instant, call: CallId) -> Result<(), Error> {
+        let call = self.incoming(call)?;
+        let wrong = Error::WrongState { state: call.state.as_str() };
+        let (Some(offer), Some(dialog)) = (&call.offer, &call.dialog) else { return Err(wrong) };
+        let tag = dialog.local.tag().unwrap_or("");
+        let response = self.identity.dialog_response(&offer.request, 180, tag, None)?;
+        let key = offer.key;
+        self.layer.respond(now, &key, response)
+    }
+
+    /// Answers an incoming call (200). [`Event::Answered`] follows with the caller's ACK.
+    ///
+    /// # Errors
+    /// [`Error::UnknownCall`]; [`Error::WrongState`] unless the call is incoming and not answered;
+    /// [`Error::Injection`] for a body type with control characters.
+    pub fn answer(&mut self, now: Instant, call: CallId, answer: Body) -> Result<(), Error> {
+        self.incoming(call)?;
+        self.send_answer(now, call, answer)?;
+        self.shift(call, CallState::Answering)?;
+        self.drain(now);
+        Ok(())
+    }
+
+    /// Refuses an incoming call with a status from 300 to 699.
+    ///
+    /// # Errors
+    /// [`Error::UnknownCall`]; [`Error::WrongState`] unless the call is incoming and not answered; [`Error::Status`];
+    /// [`Error::Injection`] for a reason with control characters.
+    pub fn reject(&mut self, now: Instant, call: CallId, status: u16, reason: Option<&str>) -> Result<(), Error> {
+        if !(300..700).contains(&status) {
+            return Err(Error::Status(status));
+        }
+        check_text("reason", reason.unwrap_or(""))?;
+        self.incoming(call)?;
+        self.refuse_offer(now, call, status, reason);
+        self.finish(now, call, Ending { cause: Cause::Declined, status: Some(status), reason: None });
+        self.drain(now);
+        Ok(())
+    }
+
+    /// A new request, in the order of checks of §8.2.
+    pub(super) fn on_request(&mut self, now: Instant, key: ServerKey, flow: Flow, request: Request) {
+        if request.method == Method::Cancel {
+            return self.on_cancel(now, key, &request);
+        }
+        let to_tag = request.to().ok().and_then(|to| to.tag().map(str::to_owned));
+        let tag = match &to_tag {
+            Some(tag) => tag.clone(),
+            None => self.entropy.token(),
+        };
+        if let Some(mut refusal) = self.refusal(&request, &key, &tag) {
+            if refusal.status == 405 || refusal.status == 501 {
+                refusal.headers.push_parsed("Allow", ALLOW.to_owned());
+            }
+            return self.reply(now, key, refusal);
+        }
+        if to_tag.is_some() {
+            return self.on_dialog_request(now, key, flow, request, &tag);
+        }
+        match request.method {
+            Method::Invite => self.on_invite(now, key, flow, request, &tag),
+            Method::Options => self.reply_options(now, key, &request, &tag),
+            // §15.1.2: a BYE outside a dialog.
+            _ => self.reply_status(now, key, &request, 481, &tag),
+        }
+    }
+
+    /// Sends the final answer to a request; its transaction can only be gone with its connection.
+    pub(super) fn reply(&mut self, now: Instant, key: ServerKey, response: Response) {
+        let _ = self.layer.respond(now, &key, response);
+    }
+
+    /// The call in whose dialog a request of the peer is (§12.2.2).
+    pub(super) fn find_call(&self, request: &Request) -> Option<CallId> {
+        let (to, from) = (request.to().ok()?, request.from().ok()?);
+        let ours = |dialog: &Dialog| dialog.has(request.call_id(), to.tag(), from.tag());
+        self.calls.find(|call| call.dialog.as_ref().is_some_and(ours) || call.early.iter().any(ours))
+    }
+
+    /// What a request is refused for before anybody looks at whom it is for (§8.2.1 to §8.2.3).
+    fn refusal(&mut self, request: &Request, key: &ServerKey, tag: &str) -> Option<Response> {
+        let status = match request.method {
+            Method::Invite | Method::Ack | Method::Bye | Method::Cancel | Method::Options => None,
+            // RFC 6665 §8.3.2: we serve no event package.
+            Method::Subscribe => Some(489),
+            // RFC 6665 §4.1.3: we hold no subscription, and the notifier may forget it.
+            Method::Notify => Some(481),
+            Method::Other(_) => Some(501),
+            _ => Some(405),
+        };
+        if let Some(status) = status {
+            return Some(self.identity.response(request, status, None, tag));
+        }
+        if self.layer.is_merged(request, key) {
+            return Some(self.identity.response(request, 482, None, tag));
+        }
+        // §8.2.2.3: no extension changes how we treat a request.
+        let unknown: Vec<&str> = request.headers.get_list("Require").collect();
+        if !unknown.is_empty() {
+            let mut response = self.identity.response(request, 420, None, tag);
+            response.headers.push_parsed("Unsupported", unknown.join(", "));
+            return Some(response);
+        }
+        // §8.2.3: a body that we cannot read, unless it may be ignored.
+        let optional = request
+            .headers
+            .get("Content-Disposition")
+            .is_some_and(|value| value.to_ascii_lowercase().contains("handling=optional"));
+        let encoded =
+            request.headers.get("Content-Encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"));
+        let unread = description(&request.headers, &request.body).is_none();
+        if request.method == Method::Invite && !request.body.is_empty() && !optional && (encoded || unread) {
+            let mut response = self.identity.response(request, 415, None, tag);
+            response.headers.push_parsed("Accept", ACCEPT.to_owned());
+            response.headers.push_parsed("Accept-Encoding", "identity".to_owned());
+            return Some(response);
+        }
+        None
+    }
+
+    fn on_dialog_request(&mut self, now: Instant, key: ServerKey, flow: Flow, request: Request, tag: &str) {
+        let (Some(id), Ok(cseq)) = (self.find_call(&request), request.cseq()) else {
+            // §12.2.2: a dialog that we do not know, or know no more.
+            return self.reply_status(now, key, &request, 481, tag);
+        };
+        let Some(call) = self.calls.get_mut(id) else { return };
+        let Some(dialog) = call.dialog.as_mut() else {
+            // An early dialog: the INVITE that is in progress is ours (§14.2), and BYE is the caller's alone (§15).
+            return match request.method {
+                Method::Invite => self.reply_status(now, key, &request, 491, tag),
+                Method::Options => self.reply_options(now, key, &request, tag),
+                _ => self.reply_status(now, key, &request, 481, tag),
+            };
+        };
+        if dialog.receive(cseq.seq) == Order::Old {
+            return self.reply_status(now, key, &request, 500, tag);
+        }
+        match request.method {
+            Method::Invite => self.on_reinvite(now, id, key, flow, request),
+            Method::Bye => self.on_bye(now, id, key, &request, tag),
+            _ => self.reply_options(now, key, &request, tag),
+        }
+    }
+
+    fn on_invite(&mut self, now: Instant, key: ServerKey, flow: Flow, request: Request, tag: &str) {
+        if self.calls.len() >= MAX_CALLS {
+            return self.reply_status(now, key, &request, 486, tag);
+        }
+        let (Ok(dialog), Ok(from)) = (Dialog::of_request(&request, tag), request.from()) else {
+            return self.reply_status(now, key, &request, 400, tag);
+        };
+        let id = CallId(self.take_id());
+        let remote = asserted(&request.headers).unwrap_or_else(|| Remote::from(from));
+        let mut call = Call::new(id, request.call_id().to_owned(), Direction::Inbound, remote);
+        let offer = description(&request.headers, &request.body);
+        let headers_only = Request { body: Vec::new(), ..request };
+        call.dialog = Some(dialog);
+        call.offer = Some(Offer { key, flow, request: headers_only, answer_in_ack: offer.is_none() });
+        self.calls.insert(id, call);
+        self.events.push_back(Event::Incoming { call: id, offer });
+        if self.auto_ring {
+            // The transaction is new: it takes a 180.
+            let _ = self.ring(now, id);
+        }
+    }
+
+    /// §9.2: CANCEL is answered by itself, and what it is about by 487, if that had no final answer yet.
+    fn on_cancel(&mut self, now: Instant, key: ServerKey, request: &Request) {
+        let Some(invite) = self.layer.invite_of_cancel(request) else {
+            let tag = self.entropy.token();
+            return self.reply_status(now, key, request, 481, &tag);
+        };
+        let waits = self.calls.find(|call| call.offer.as_ref().is_some_and(|offer| offer.key == invite));
+        let local = waits.and_then(|id| self.calls.get(id)).and_then(|call| call.dialog.as_ref());
+        // "The To tag of the response to the CANCEL and that in the response to the original request SHOULD be the same."
+        let tag = match local.and_then(|dialog| dialog.local.tag()) {
+            Some(tag) => tag.to_owned(),
+            None => self.entropy.token(),
+        };
+        self.reply_status(now, key, request, 200, &tag);
+        // Without one that waits, our 200 and the CANCEL have crossed: the caller sends BYE.
+        let Some(id) = waits else { return };
+        self.refuse_offer(now, id, 487, None);
+        let (reason, elsewhere) = reason_of(&request.headers);
+        let cause = if elsewhere { Cause::AnsweredElsewhere } else { Cause::Missed };
+        self.withdraw(now, id, Ending { cause, status: None, reason });
+    }
+
+    fn on_bye(&mut self, now: Instant, id: CallId, key: ServerKey, request: &Request, tag: &str) {
+        self.reply_status(now, key, request, 200, tag);
+        let (reason, elsewhere) = reason_of(&request.headers);
+        let cause = match self.calls.get(id).map(|call| call.state) {
+            // §15: the caller may end its early dialog by BYE.
+            Some(CallState::Incoming) if elsewhere => Cause::AnsweredElsewhere,
+            Some(CallState::Incoming) => Cause::Missed,
+            _ => Cause::RemoteHangup,
+        };
+        self.finish(now, id, Ending { cause, status: None, reason });
+    }
+
+    /// §11.2: what an INVITE could count on.
+    fn reply_options(&mut self, now: Instant, key: ServerKey, request: &Request, tag: &str) {
+        let mut response = self.identity.response(request, 200, None, tag);
+        self.identity.offer_contact(&mut response.headers);
+        response.headers.push_parsed("Accept", ACCEPT.to_owned());
+        response.headers.push_parsed("Supported", String::new());
+        self.reply(now, key, response);
+    }
+
+    fn reply_status(&mut self, now: Instant, key: ServerKey, request: &Request, status: u16, tag: &str) {
+        let response = self.identity.response(request, status, None, tag);
+        self.reply(now, key, response);
+    }
+
+    fn incoming(&self, id: CallId) -> Result<&Call, Error> {
+        let call = self.calls.get(id).ok_or(Error::UnknownCall)?;
+        if call.state == CallState::Incoming { Ok(call) } else { Err(Error::WrongState { state: call.state.as_str() }) }
+    }
+}
