@@ -274,7 +274,7 @@ pub(super) fn asserted(headers: &Headers) -> Option<Remote> {
 pub(super) fn reason_of(headers: &Headers) -> (Option<String>, bool) {
     let (mut text, mut elsewhere) = (None, false);
     for value in headers.get_list("Reason") {
-        let mut parts = crate::value::Elements::new(value, b';');
+        let mut parts = crate::scan::Pieces::new(value, b';');
         let sip = parts.next().is_some_and(|protocol| protocol.eq_ignore_ascii_case("SIP"));
         for part in parts {
             match part.split_once('=') {
