@@ -1,0 +1,129 @@
+//! English.
+
+use super::{Plural, Text};
+use crate::state::{CallState, Cause, Direction, Problem, RegistrationState};
+
+/// CLDR: `one` is 1, all else `other`.
+pub(super) fn plural(count: u32) -> Plural {
+    if count == 1 { Plural::One } else { Plural::Many }
+}
+
+/// The sentence in English.
+pub(super) fn text(text: Text) -> &'static str {
+    match text {
+        Text::Phone => "Phone",
+        Text::OpenPhone => "Open the phone",
+        Text::ClosePhone => "Close the phone",
+        Text::MoveWindow => "Move the window. Arrow keys move it, Home puts it back.",
+        Text::Number => "Number to call",
+        Text::NumberHint => "Name or number",
+        Text::Erase => "Delete the last character",
+        Text::Keypad => "Keypad",
+        Text::Call => "Call",
+        Text::HangUp => "Hang up",
+        Text::Answer => "Answer",
+        Text::Decline => "Decline",
+        Text::Mute => "Mute",
+        Text::MicrophoneLevel => "Microphone level",
+        Text::Duration => "Time in the call",
+        Text::Dismiss => "Got it",
+        Text::TryAgain => "Try now",
+        Text::SignIn => "Sign in",
+        Text::EnableSound => "Turn sound on",
+        Text::UnknownCaller => "Unknown caller",
+        Text::Registration(state) => registration(state),
+        Text::InCall(state) => call(state),
+        Text::Muted => "You are muted",
+        Text::Problem(problem) => self::problem(problem),
+        Text::Ended(cause, direction) => ended(cause, direction),
+        Text::IsCalling => "{} is calling",
+        Text::IncomingBody => "Click here to see the call.",
+        Text::RetrySeconds(Plural::One) => "Next try in {} second.",
+        Text::RetrySeconds(_) => "Next try in {} seconds.",
+        Text::RetryMinutes(Plural::One) => "Next try in {} minute.",
+        Text::RetryMinutes(_) => "Next try in {} minutes.",
+        Text::RetryNow => "Trying again…",
+    }
+}
+
+fn registration(state: RegistrationState) -> &'static str {
+    match state {
+        RegistrationState::Offline => "Not signed in",
+        RegistrationState::Connecting => "Connecting…",
+        RegistrationState::Registering => "Signing in…",
+        RegistrationState::Registered => "Ready for calls",
+        RegistrationState::Unregistering => "Signing out…",
+        RegistrationState::Failed => "Signing in failed. Try again in a few minutes.",
+    }
+}
+
+fn call(state: CallState) -> &'static str {
+    match state {
+        CallState::Dialing => "Calling…",
+        CallState::Ringing => "Ringing…",
+        CallState::Early => "Calling… You can hear the line.",
+        CallState::Incoming => "Incoming call",
+        CallState::Answering => "Connecting the call…",
+        CallState::Active => "In a call",
+        CallState::Held => "On hold",
+        CallState::Ending => "Hanging up…",
+        CallState::Ended => "Call ended",
+    }
+}
+
+fn problem(problem: Problem) -> &'static str {
+    match problem {
+        Problem::NotConfigured => "The phone is not set up yet. Ask your administrator for a phone account.",
+        Problem::AccountInvalid => {
+            "Your phone settings cannot be read. Ask your administrator to check the phone account."
+        }
+        Problem::AccountSignIn => "You are signed out of this site. Sign in and reload the page.",
+        Problem::AccountMissing => "You have no phone account. Ask your administrator to add one.",
+        Problem::AccountUnreachable => "Your phone settings could not be loaded. Check your internet connection.",
+        Problem::ServerUrl => {
+            "The address of the phone server is not secure. Ask your administrator to use one that begins with wss://."
+        }
+        Problem::Network => "No connection to the phone server. Check your internet connection.",
+        Problem::NotSip => {
+            "The server is there, but it is not a phone server. Ask your administrator to check its address."
+        }
+        Problem::Unauthorized => {
+            "The phone server did not accept your user name or password. Ask your administrator to check them."
+        }
+        Problem::RegistrarError => "The phone server could not sign you in. If it stays so, tell your administrator.",
+        Problem::MicrophoneMissing => "No microphone was found. Plug one in and try again.",
+        Problem::MicrophoneDenied => {
+            "The microphone is blocked. Allow it in the site settings beside the page's address, then try again."
+        }
+        Problem::MicrophoneBusy => {
+            "The microphone cannot be used. Close other programs that may be using it, then try again."
+        }
+        Problem::SoundBlocked => "The browser keeps the sound off until you click.",
+        Problem::Unsupported => "This browser cannot make calls. Update it, or use Chrome, Edge, Firefox or Safari.",
+        Problem::NumberInvalid => "This cannot be dialled. Check the number and call again.",
+        Problem::NotRegistered => "Calls need a connection to the phone server. Sign in, then call again.",
+    }
+}
+
+fn ended(cause: Cause, direction: Direction) -> &'static str {
+    match (cause, direction) {
+        (Cause::AnsweredElsewhere, _) => "Answered on another of your phones",
+        (Cause::Busy, Direction::Outbound) => "The line is busy. Try again a little later.",
+        (Cause::Busy, Direction::Inbound) => "You were busy, the caller was told so",
+        (Cause::Cancelled, _) => "Call cancelled",
+        (Cause::Declined, Direction::Outbound) => "Your call was declined. Try again later.",
+        (Cause::Declined, Direction::Inbound) => "You declined the call",
+        (Cause::Failed, _) => "The call failed. Try again; if it happens again, tell your administrator.",
+        (Cause::MediaFailed, _) => "The sound could not be connected. Try again, or use another network.",
+        (Cause::Missed, _) => "Missed call from {}",
+        (Cause::Network, _) => "The connection was lost. Check your internet connection, then call again.",
+        (Cause::NoAnswer, Direction::Outbound) => "No answer. Try again later.",
+        (Cause::NoAnswer, Direction::Inbound) => "The call was not answered",
+        (Cause::NotFound, _) => "This number does not exist. Check it and call again.",
+        (Cause::Redirected, _) => "This number has moved. Ask for the new one.",
+        (Cause::RemoteHangup, _) => "The other side hung up",
+        (Cause::LocalHangup, _) => "You hung up",
+        (Cause::Unavailable, _) => "Nobody can be reached at this number now. Try again later.",
+        (Cause::Unauthorized, _) => "You are not allowed to call this number. Ask your administrator.",
+    }
+}

@@ -1,0 +1,381 @@
+//! What the window shows, derived from the facts: which words, which buttons, in which state.
+//!
+//! Pure: no browser, no clock. The view draws a [`Model`] and nothing else, so what a user can see and press in
+//! each state is decided, and tested, here.
+
+use crate::request::Request;
+use crate::state::{Call, CallState, Cause, Direction, EpochMillis, PhoneState, Problem, RegistrationState};
+use crate::strings::{Lang, Text};
+
+/// What the round button tells by colour and icon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Not signed in.
+    Offline,
+    /// On the way to being signed in.
+    Waiting,
+    /// Signed in, no call.
+    Ready,
+    /// Cannot be signed in.
+    Failed,
+    /// A call goes out.
+    Calling,
+    /// A call comes in.
+    Ringing,
+    /// In a call.
+    Talking,
+}
+
+impl Look {
+    /// Value of the `data-look` attribute that the style sheet reads.
+    pub fn name(self) -> &'static str {
+        match self {
+            Look::Offline => "offline",
+            Look::Waiting => "waiting",
+            Look::Ready => "ready",
+            Look::Failed => "failed",
+            Look::Calling => "calling",
+            Look::Ringing => "ringing",
+            Look::Talking => "talking",
+        }
+    }
+}
+
+/// How serious a sentence is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// Nothing to do.
+    Plain,
+    /// All is well.
+    Good,
+    /// Something did not work; the sentence says what to do.
+    Bad,
+}
+
+impl Tone {
+    /// Value of the `data-tone` attribute that the style sheet reads.
+    pub fn name(self) -> &'static str {
+        match self {
+            Tone::Plain => "plain",
+            Tone::Good => "good",
+            Tone::Bad => "bad",
+        }
+    }
+}
+
+/// The status line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Status {
+    /// The sentence.
+    pub text: String,
+    /// Whom it is about: said by screen readers only, because the card shows it.
+    pub spoken: String,
+    /// Its weight.
+    pub tone: Tone,
+    /// Interrupts what a screen reader says: an incoming call, a failure.
+    pub urgent: bool,
+    /// Seconds in the call: counted from this moment, or the length of a call that is over.
+    pub clock: Option<Clock>,
+    /// When the next try to sign in begins.
+    pub retry_at: Option<EpochMillis>,
+}
+
+/// What the clock beside the status shows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Clock {
+    /// Runs since that time.
+    Since(EpochMillis),
+    /// Stands at that many milliseconds.
+    Stopped(f64),
+}
+
+/// Whom the call is with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Name, or number when there is no name.
+    pub name: String,
+    /// Number, empty when it already stands in `name`.
+    pub number: String,
+    /// One or two letters for the round picture; empty when the name begins with no letter.
+    pub initials: String,
+}
+
+/// One of the two big buttons.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Action {
+    /// The part's name (contract §5).
+    pub part: &'static str,
+    /// What stands on it.
+    pub label: Text,
+    /// What a click asks for; `None` disables it.
+    pub request: Option<Request>,
+}
+
+/// A message that stays until it is answered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// The sentence.
+    pub text: Text,
+    /// The button that helps, if one does; else the button only takes the notice away.
+    pub action: (Text, Request),
+}
+
+/// All that the window shows, except what the user typed and the microphone's level.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// The round button.
+    pub look: Look,
+    /// What the round button is called; says the state too.
+    pub button_label: String,
+    /// Head of the window.
+    pub title: String,
+    /// The status line.
+    pub status: Status,
+    /// The card of the call; `None` shows the keypad.
+    pub peer: Option<Peer>,
+    /// **Call** or **Answer**.
+    pub green: Action,
+    /// **Hang up** or **Decline**.
+    pub red: Action,
+    /// Mute: what a click asks for (`None` disables it).
+    pub mute: Option<Request>,
+    /// The microphone is cut off.
+    pub muted: bool,
+    /// Helps to sign in again, beside the status.
+    pub repair: Option<(Text, Request)>,
+    /// The message, if there is one.
+    pub notice: Option<Notice>,
+}
+
+/// The model of these facts. `number` is what stands in the field.
+pub fn model(state: &PhoneState, number: &str, lang: Lang) -> Model {
+    let call = current(&state.calls);
+    let incoming = call.filter(|call| call.state == CallState::Incoming);
+    let look = look(state, call);
+    let status = status(state, call, lang);
+    let button_label =
+        [lang.text(if state.open { Text::ClosePhone } else { Text::OpenPhone }), ": ", &status.text].concat();
+    let (green, red) = match (incoming, call) {
+        (Some(call), _) => (
+            Action { part: "answer", label: Text::Answer, request: Some(Request::Answer { call: call.id.clone() }) },
+            Action { part: "decline", label: Text::Decline, request: Some(Request::Decline { call: call.id.clone() }) },
+        ),
+        (None, Some(call)) => (
+            Action { part: "call", label: Text::Call, request: None },
+            Action {
+                part: "hangup",
+                label: Text::HangUp,
+                request: (call.state != CallState::Ending).then(|| Request::Hangup { call: call.id.clone() }),
+            },
+        ),
+        (None, None) => (
+            Action { part: "call", label: Text::Call, request: call_request(state, number) },
+            Action { part: "hangup", label: Text::HangUp, request: None },
+        ),
+    };
+    let muted = call.is_some_and(|call| call.muted);
+    Model {
+        look,
+        button_label,
+        title: state.user.clone().filter(|user| !user.is_empty()).unwrap_or_else(|| lang.text(Text::Phone).to_owned()),
+        status,
+        peer: call.map(|call| peer(call, lang)),
+        green,
+        red,
+        mute: call
+            .filter(|call| matches!(call.state, CallState::Answering | CallState::Active | CallState::Held))
+            .map(|call| Request::Mute { call: call.id.clone(), muted: !call.muted }),
+        muted,
+        repair: if call.is_none() { repair(state) } else { None },
+        notice: state.notice.map(notice),
+    }
+}
+
+/// The call that the window is about: the one that comes in, else the youngest one that lives.
+fn current(calls: &[Call]) -> Option<&Call> {
+    calls
+        .iter()
+        .find(|call| call.state == CallState::Incoming)
+        .or_else(|| calls.iter().rev().find(|call| call.state != CallState::Ended))
+}
+
+fn call_request(state: &PhoneState, number: &str) -> Option<Request> {
+    let number = number.trim();
+    let ready = state.registration.state == RegistrationState::Registered;
+    (ready && !number.is_empty()).then(|| Request::Call { number: number.to_owned() })
+}
+
+/// `Enter` in the field: asks even when not signed in, so that the driver's refusal says why nothing happens.
+pub fn enter_request(state: &PhoneState, number: &str) -> Option<Request> {
+    let number = number.trim();
+    (!number.is_empty() && current(&state.calls).is_none()).then(|| Request::Call { number: number.to_owned() })
+}
+
+fn look(state: &PhoneState, call: Option<&Call>) -> Look {
+    if let Some(call) = call {
+        return match call.state {
+            CallState::Incoming => Look::Ringing,
+            CallState::Dialing | CallState::Ringing | CallState::Early => Look::Calling,
+            CallState::Answering | CallState::Active | CallState::Held | CallState::Ending | CallState::Ended => {
+                Look::Talking
+            }
+        };
+    }
+    match state.registration.state {
+        RegistrationState::Offline if state.registration.cause.is_some() => Look::Failed,
+        RegistrationState::Offline => Look::Offline,
+        RegistrationState::Connecting | RegistrationState::Registering | RegistrationState::Unregistering => {
+            Look::Waiting
+        }
+        RegistrationState::Registered => Look::Ready,
+        RegistrationState::Failed => Look::Failed,
+    }
+}
+
+fn status(state: &PhoneState, call: Option<&Call>, lang: Lang) -> Status {
+    if let Some(call) = call {
+        return call_status(call, lang);
+    }
+    if let Some(call) = &state.last_ended {
+        return ended_status(call, lang);
+    }
+    let registration = &state.registration;
+    let (text, tone) = match (registration.state, registration.cause) {
+        (RegistrationState::Registered, _) => (Text::Registration(RegistrationState::Registered), Tone::Good),
+        (RegistrationState::Offline | RegistrationState::Failed, Some(problem)) => (Text::Problem(problem), Tone::Bad),
+        (RegistrationState::Failed, None) => (Text::Registration(RegistrationState::Failed), Tone::Bad),
+        // A lost connection that is being tried again stays in words until the phone works.
+        (RegistrationState::Connecting, Some(problem)) => (Text::Problem(problem), Tone::Bad),
+        (other, _) => (Text::Registration(other), Tone::Plain),
+    };
+    Status {
+        text: lang.text(text).to_owned(),
+        spoken: String::new(),
+        tone,
+        urgent: tone == Tone::Bad,
+        clock: None,
+        retry_at: if tone == Tone::Bad { registration.retry_at } else { None },
+    }
+}
+
+fn call_status(call: &Call, lang: Lang) -> Status {
+    let incoming = call.state == CallState::Incoming;
+    let text = match call.state {
+        CallState::Active if call.muted => Text::Muted,
+        state => Text::InCall(state),
+    };
+    Status {
+        text: lang.text(text).to_owned(),
+        spoken: caller(call, lang).to_owned(),
+        tone: if incoming || call.state == CallState::Active { Tone::Good } else { Tone::Plain },
+        urgent: incoming,
+        clock: call.answered_at.filter(|_| call.state != CallState::Answering).map(Clock::Since),
+        retry_at: None,
+    }
+}
+
+fn ended_status(call: &Call, lang: Lang) -> Status {
+    let cause = call.cause.unwrap_or(Cause::LocalHangup);
+    let quiet = matches!(
+        (cause, call.direction),
+        (Cause::AnsweredElsewhere | Cause::Cancelled | Cause::RemoteHangup | Cause::LocalHangup, _)
+            | (Cause::Declined | Cause::Busy | Cause::NoAnswer, Direction::Inbound)
+    ) && call.problem.is_none();
+    let clock = match (call.answered_at, call.ended_at) {
+        (Some(from), Some(to)) => Some(Clock::Stopped(to - from)),
+        _ => None,
+    };
+    Status {
+        // Our own side's fault is the one that the user can mend.
+        text: match call.problem {
+            Some(problem) => lang.text(Text::Problem(problem)).to_owned(),
+            None => lang.fill(Text::Ended(cause, call.direction), caller(call, lang)),
+        },
+        spoken: String::new(),
+        tone: if quiet { Tone::Plain } else { Tone::Bad },
+        urgent: !quiet,
+        clock,
+        retry_at: None,
+    }
+}
+
+/// What a click can do about the sign-in. Nothing when only the administrator can help.
+fn repair(state: &PhoneState) -> Option<(Text, Request)> {
+    if state.last_ended.is_some() {
+        return None;
+    }
+    let registration = &state.registration;
+    match (registration.state, registration.cause) {
+        (RegistrationState::Offline, None) => Some((Text::SignIn, Request::Register)),
+        (
+            RegistrationState::Offline | RegistrationState::Failed,
+            Some(Problem::NotConfigured | Problem::ServerUrl | Problem::Unsupported),
+        ) => None,
+        (RegistrationState::Offline | RegistrationState::Failed, _) => Some((Text::TryAgain, Request::Register)),
+        (RegistrationState::Connecting, Some(_)) if registration.retry_at.is_some() => {
+            Some((Text::TryAgain, Request::Register))
+        }
+        _ => None,
+    }
+}
+
+fn notice(problem: Problem) -> Notice {
+    let action = match problem {
+        Problem::SoundBlocked => (Text::EnableSound, Request::UserGesture),
+        Problem::NotRegistered => (Text::SignIn, Request::Register),
+        _ => (Text::Dismiss, Request::DismissNotice),
+    };
+    Notice { text: Text::Problem(problem), action }
+}
+
+/// The far end in one word: name, else number, else a stand-in.
+pub fn caller(call: &Call, lang: Lang) -> &str {
+    let remote = &call.remote;
+    match (remote.name.trim(), remote.number.trim()) {
+        ("", "") => lang.text(Text::UnknownCaller),
+        ("", number) => number,
+        (name, _) => name,
+    }
+}
+
+fn peer(call: &Call, lang: Lang) -> Peer {
+    let name = caller(call, lang).to_owned();
+    let number = call.remote.number.trim();
+    Peer {
+        number: if number == name { String::new() } else { number.to_owned() },
+        initials: initials(&call.remote.name),
+        name,
+    }
+}
+
+/// First letters of the first and the last word: "Anna Maria Petrova" gives "AP".
+fn initials(name: &str) -> String {
+    let mut letters =
+        name.split_whitespace().filter_map(|word| word.chars().next()).filter(|letter| letter.is_alphabetic());
+    let first = letters.next();
+    let last = letters.next_back();
+    first.into_iter().chain(last).flat_map(char::to_uppercase).collect()
+}
+
+/// `mm:ss`, and `h:mm:ss` from an hour on. Negative and broken input count as zero.
+pub fn duration(millis: f64) -> String {
+    let seconds = (millis.max(0.0) / 1000.0) as u32;
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let two = |value: u32| if value < 10 { ["0", &value.to_string()].concat() } else { value.to_string() };
+    let rest = [two(minutes).as_str(), ":", &two(seconds)].concat();
+    if hours > 0 { [hours.to_string().as_str(), ":", &rest].concat() } else { rest }
+}
+
+/// Whole seconds until `at`, rounded up; 0 when it is past. Bounded to a day.
+pub fn seconds_until(at: EpochMillis, now: EpochMillis) -> u32 {
+    ((at - now) / 1000.0).ceil().clamp(0.0, 86_400.0) as u32
+}
+
+/// The share of the meter that is lit, 0 to 1: −60 dBFS and less is dark, −6 dBFS and more is full.
+pub fn meter(level_dbfs: f32) -> f32 {
+    ((level_dbfs + 60.0) / 54.0).clamp(0.0, 1.0)
+}
+
+#[cfg(test)]
+#[path = "model_tests.rs"]
+mod tests;
