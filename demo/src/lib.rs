@@ -1,1 +1,14 @@
-//! Two phones on a page and an embedded SIP server.
+#![doc = include_str!("../README.md")]
+
+mod connection;
+mod driver;
+pub mod echo;
+mod error;
+mod http;
+mod options;
+mod running;
+pub mod server;
+
+pub use error::Error;
+pub use options::{DEFAULT_PORT, Options, User};
+pub use running::{Running, start};
