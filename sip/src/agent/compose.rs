@@ -209,8 +209,11 @@ impl Identity {
             text.parse::<NameAddr>()?
         } else if ["sip", "sips", "tel"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
             NameAddr::new(None, text.parse()?)?
-        } else if let Some((user, host)) = text.rsplit_once('@') {
+        } else if let Some((user, host)) = text.rsplit_once('@').filter(|(user, _)| !user.contains(':')) {
             NameAddr::new(None, Uri::new(Some(user), host)?)?
+        } else if text.contains([':', '/', '@']) {
+            // An address of another kind, not a number.
+            return Err(Error::Malformed { what: "target" });
         } else {
             let mut uri = self.domain.clone();
             uri.user = Uri::new(Some(text), &self.domain.host)?.user;
