@@ -1,4 +1,5 @@
 //! Calls out and in: what is sent, what is reported, why they end.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
 
 #[path = "common/phone.rs"]
 mod phone;

@@ -1,4 +1,5 @@
 //! CANCEL from both sides, and what crosses it (RFC 3261 §9).
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
 
 #[path = "common/phone.rs"]
 mod phone;
