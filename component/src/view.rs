@@ -108,10 +108,13 @@ pub struct ViewConfig {
     pub lang: Lang,
 }
 
+/// How long **0** is held to give **+**, ms.
+const LONG_PRESS_MS: f64 = 500.0;
+
 /// The view of one phone. Dropping it takes it off the page.
 pub struct View {
     inner: Rc<Inner>,
-    _listeners: [Listener; 5],
+    _listeners: [Listener; 6],
 }
 
 struct Inner {
@@ -126,6 +129,8 @@ struct Inner {
     drawn: RefCell<Option<Model>>,
     /// The user, not a call, opened the window: the keyboard goes there.
     asked_to_open: Cell<bool>,
+    /// When a finger or the mouse went down, by the events' own clock, ms.
+    pressed_at: Cell<Option<f64>>,
     /// Drives the clock and the countdown while one is shown.
     ticker: RefCell<Option<Ticker>>,
     notice: RefCell<Option<(String, IncomingNotice)>>,
@@ -155,6 +160,7 @@ impl View {
             facts: RefCell::default(),
             drawn: RefCell::default(),
             asked_to_open: Cell::new(false),
+            pressed_at: Cell::new(None),
             ticker: RefCell::default(),
             notice: RefCell::default(),
         });
@@ -170,6 +176,7 @@ impl View {
         };
         let listeners = [
             on("click", Inner::clicked),
+            on("pointerdown", |inner, event| inner.pressed_at.set(Some(event.time_stamp()))),
             on("keydown", Inner::key_pressed),
             on("keypress", |inner, event| inner.keep_typing(event)),
             on("keyup", |inner, event| inner.keep_typing(event)),
@@ -425,7 +432,9 @@ impl Inner {
                 return Inner::typed(this);
             }
             Some("key") => {
-                this.edit(button.get_attribute("data-key").as_deref());
+                let held = this.pressed_at.take().is_some_and(|since| event.time_stamp() - since >= LONG_PRESS_MS);
+                let key = button.get_attribute("data-key");
+                this.edit(if held && key.as_deref() == Some("0") { Some("+") } else { key.as_deref() });
                 return Inner::typed(this);
             }
             _ => None,

@@ -186,7 +186,8 @@ pub fn model(state: &PhoneState, number: &str, lang: Lang) -> Model {
             .filter(|call| matches!(call.state, CallState::Answering | CallState::Active | CallState::Held))
             .map(|call| Request::Mute { call: call.id.clone(), muted: !call.muted }),
         muted,
-        repair: if call.is_none() { repair(state) } else { None },
+        // One way to sign in is enough: a notice may offer it already.
+        repair: repair(state).filter(|_| call.is_none() && state.notice != Some(Problem::NotRegistered)),
         notice: state.notice.map(notice),
     }
 }
@@ -267,7 +268,7 @@ fn call_status(call: &Call, lang: Lang) -> Status {
     Status {
         text: lang.text(text).to_owned(),
         spoken: caller(call, lang).to_owned(),
-        tone: if incoming || call.state == CallState::Active { Tone::Good } else { Tone::Plain },
+        tone: if incoming || (call.state == CallState::Active && !call.muted) { Tone::Good } else { Tone::Plain },
         urgent: incoming,
         clock: call.answered_at.filter(|_| call.state != CallState::Answering).map(Clock::Since),
         retry_at: None,

@@ -215,6 +215,8 @@ fn a_notice_carries_the_button_that_helps() {
     assert_eq!(action(Problem::NotRegistered), Some((Text::SignIn, Request::Register)));
     assert_eq!(action(Problem::NumberInvalid), Some((Text::Dismiss, Request::DismissNotice)));
     assert_eq!(model(&registered(vec![]), "", Lang::En).notice, None);
+    let offline = PhoneState { notice: Some(Problem::NotRegistered), ..PhoneState::default() };
+    assert_eq!(model(&offline, "", Lang::En).repair, None);
 }
 
 #[test]

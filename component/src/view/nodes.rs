@@ -116,7 +116,11 @@ impl Nodes {
         let clock: HtmlElement =
             element(document, "span", &[("class", "clock"), ("role", "timer"), ("aria-live", "off")])?;
         let retry: HtmlElement = element(document, "span", &[("class", "retry"), ("aria-live", "off")])?;
-        append(&status, &[&sentence, &spoken, &clock, &retry])?;
+        // The spaces keep the words apart where the text is read without the looks.
+        for part in [&sentence, &spoken, &clock, &retry] {
+            append(&status, &[part])?;
+            status.append_with_str_1(" ")?;
+        }
         let repair = button(document, &[("class", "small"), ("data-do", "repair")])?;
         let say = box_("say")?;
         append(&say, &[&status, &repair])?;
