@@ -253,7 +253,7 @@ mod tests {
         assert_eq!(contacts(&fixture.register(1, 2, &format!("Contact: {A};expires=0"))), [format!("{B};expires=600")]);
         assert_eq!(contacts(&fixture.register(1, 2, "Contact: *\r\nExpires: 0")), [] as [&str; 0]);
         assert_eq!(fixture.register(1, 2, "Contact: *").status, 400);
-        assert_eq!(fixture.register(1, 2, &format!("Contact: *, {A}\r\nExpires: 0")).status, 400);
+        assert_eq!(fixture.register(1, 2, &format!("Contact: *\r\nContact: {A}\r\nExpires: 0")).status, 400);
     }
 
     #[test]
@@ -281,7 +281,6 @@ mod tests {
     fn contacts_are_bounded_and_must_be_sip() {
         let mut fixture = Fixture::new();
         assert_eq!(fixture.register(0, 1, "Contact: <mailto:a@b>").status, 400);
-        assert_eq!(fixture.register(0, 1, "Contact: <<>>").status, 400);
         for index in 0..MAX_BINDINGS {
             assert_eq!(fixture.register(0, 1, &format!("Contact: <sip:{index}@a.invalid>")).status, 200);
         }
