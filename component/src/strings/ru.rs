@@ -32,7 +32,7 @@ pub(super) fn text(text: Text) -> &'static str {
         Text::Duration => "Длительность разговора",
         Text::Dismiss => "Понятно",
         Text::TryAgain => "Повторить сейчас",
-        Text::SignIn => "Войти",
+        Text::SignIn => "Подключить",
         Text::EnableSound => "Включить звук",
         Text::UnknownCaller => "Неизвестный номер",
         Text::Registration(state) => registration(state),
