@@ -177,17 +177,21 @@ impl Headers {
     /// Takes the first element of the first header of that name, as an element of the path takes its own `Via` or
     /// `Route` (RFC 3261 §16.4, §16.7). The rest of a line stays.
     pub fn pop_front(&mut self, name: &str) -> Option<String> {
-        let place = self.position(name)?;
-        let line = parts(&self.0[place]).1;
-        let mut pieces = Pieces::new(line, b',');
-        let first = pieces.find(|piece| !piece.is_empty()).map(str::to_owned);
-        let rest = trim(pieces.rest()).to_owned();
-        if elements(&rest).next().is_none() {
-            self.0.remove(place);
-        } else {
-            replace(&mut self.0[place], rest);
+        loop {
+            let place = self.position(name)?;
+            let mut pieces = Pieces::new(parts(&self.0[place]).1, b',');
+            let first = pieces.find(|piece| !piece.is_empty()).map(str::to_owned);
+            let rest = trim(pieces.rest()).to_owned();
+            if elements(&rest).next().is_none() {
+                self.0.remove(place);
+            } else {
+                replace(&mut self.0[place], rest);
+            }
+            // A line may be empty.
+            if first.is_some() {
+                return first;
+            }
         }
-        first
     }
 
     /// All headers as (full name, value), in order.

@@ -55,8 +55,9 @@ impl NameAddr {
         let parts = split(text)?;
         let display_name = (!parts.name.is_empty()).then(|| {
             let name = unquote(parts.name);
-            if name.bytes().any(|b| b.is_ascii_control()) {
-                name.chars().filter(|c| !c.is_control()).collect()
+            // 0xC2 starts the control characters beyond ASCII.
+            if name.bytes().any(|b| b.is_ascii_control() || b == 0xc2) {
+                name.chars().filter(|c| !c.is_control() || *c == '\t').collect()
             } else {
                 name.into_owned()
             }

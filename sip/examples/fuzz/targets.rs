@@ -1,0 +1,176 @@
+//! What the broken input is given to, and what must hold for every input.
+//!
+//! A new target is a function here and a line in [`TARGETS`].
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use soft_phone_sip::digest::{self, Client, Secret};
+use soft_phone_sip::frame::{Frame, Framer};
+use soft_phone_sip::parse::{Fault, Limits};
+use soft_phone_sip::uri::MAX_LEN;
+use soft_phone_sip::{CSeq, Challenge, Message, Method, NameAddr, Request, Response, Uri, Via, parse, value};
+
+/// One part under test. `run` says whether the input was understood, or what did not hold.
+pub struct Target {
+    pub name: &'static str,
+    pub run: fn(&[u8]) -> Result<bool, String>,
+}
+
+/// Case `n` goes to target `n` modulo their number.
+pub const TARGETS: &[Target] = &[
+    Target { name: "parse", run: message },
+    Target { name: "digest", run: authentication },
+    Target { name: "uri", run: values },
+];
+
+fn hold(condition: bool, what: &str) -> Result<(), String> {
+    if condition { Ok(()) } else { Err(what.to_owned()) }
+}
+
+fn message(input: &[u8]) -> Result<bool, String> {
+    stream(input)?;
+    let parsed = match parse(input) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            hold(error.status.is_some() == error.request.is_some(), "a status without a request to answer")?;
+            if let (Some(status), Some(request)) = (error.status, &error.request) {
+                // Whatever came, the answer has one header line for each that was copied.
+                let response = Response::to_request(request, status, None, Some("t"));
+                let bytes = response.to_bytes();
+                let lines = bytes.windows(2).filter(|pair| pair == b"\r\n").count();
+                hold(lines == response.headers.len() + 3, "the answer to a broken request has lines of its own")?;
+            }
+            return Ok(false);
+        }
+    };
+    again(&parsed)?;
+    let headers = parsed.headers();
+    let via = headers.top_via().map_err(|error| format!("top Via: {error}"))?;
+    hold(headers.vias().first() == Some(&via), "vias() does not start with top_via()")?;
+    let from = headers.from().map_err(|error| format!("From: {error}"))?;
+    let to = headers.to().map_err(|error| format!("To: {error}"))?;
+    headers.cseq().map_err(|error| format!("CSeq: {error}"))?;
+    hold(!headers.call_id().is_empty(), "no Call-ID")?;
+    for address in [from, to].into_iter().chain(headers.contacts()).chain(headers.routes("Route")) {
+        same_again::<NameAddr>(&address.to_string())?;
+        hold(address.uri.equivalent(&address.uri), "a URI is not equivalent to itself")?;
+    }
+    if let Message::Request(request) = &parsed {
+        let response = Response::to_request(request, 486, Some("Занято"), Some("t"));
+        again(&Message::Response(response))?;
+    }
+    let mut popped = headers.clone();
+    let count = popped.get_list("Via").count();
+    for left in (0..count).rev() {
+        hold(popped.pop_front("Via").is_some(), "a Via that cannot be popped")?;
+        hold(popped.get_list("Via").count() == left, "popping one Via took more")?;
+    }
+    Ok(true)
+}
+
+/// What was understood is written and understood again, to the letter.
+fn again(message: &Message) -> Result<(), String> {
+    let bytes = message.to_bytes();
+    match parse(&bytes) {
+        Ok(second) => hold(second.to_bytes() == bytes, "written again it differs")?,
+        // Escapes make it longer.
+        Err(error) if error.kind == Fault::TooLarge => {}
+        Err(error) => return Err(format!("what was written is refused: {error}")),
+    }
+    Ok(())
+}
+
+fn stream(input: &[u8]) -> Result<(), String> {
+    let mut framer = Framer::default();
+    let mut out = 0;
+    for chunk in input.chunks(1_460) {
+        framer.push(chunk);
+        while let Ok(Some(frame)) = framer.poll() {
+            out += match frame {
+                Frame::Message(message) => {
+                    hold(message.len() <= Limits::DEFAULT.message, "a frame beyond the bound")?;
+                    message.len()
+                }
+                Frame::Ping => 4,
+                Frame::Pong => 2,
+            };
+        }
+    }
+    hold(out <= input.len(), "more came out of a stream than went in")
+}
+
+/// A line of the input, as text; most inputs are whole messages.
+fn line(input: &[u8]) -> String {
+    let lines = || input.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let count = lines().count().max(1);
+    // Which one depends on nothing but the input.
+    let pick = input.iter().fold(0usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte))) % count;
+    let line = lines().nth(pick).unwrap_or(input);
+    String::from_utf8_lossy(line).trim_end_matches('\r').to_owned()
+}
+
+/// The value of a header line, or all of another line.
+fn value_of(line: &str) -> &str {
+    line.split_once(": ").map_or(line, |(_, value)| value)
+}
+
+/// Text that is read must be read again from what it is written as, to the same text.
+fn same_again<T: FromStr + Display>(text: &str) -> Result<bool, String> {
+    let Ok(first) = text.parse::<T>() else { return Ok(false) };
+    let written = first.to_string();
+    let second = match written.parse::<T>() {
+        Ok(second) => second,
+        Err(_) if written.len() > MAX_LEN => return Ok(true),
+        Err(_) => return Err(format!("{text:?} was read, {written:?} is not")),
+    };
+    hold(second.to_string() == written, &format!("{text:?} is written in two ways"))?;
+    Ok(true)
+}
+
+fn values(input: &[u8]) -> Result<bool, String> {
+    let line = line(input);
+    let text = value_of(&line);
+    let word = line.split(' ').nth(1).unwrap_or(text);
+    let mut understood = same_again::<Uri>(text)? | same_again::<Uri>(word)?;
+    understood |= same_again::<NameAddr>(text)? | same_again::<Via>(text)?;
+    understood |= same_again::<CSeq>(text)? | same_again::<Method>(word)?;
+    let elements: usize = value::elements(text).map(str::len).sum();
+    hold(elements <= text.len(), "elements longer than their list")?;
+    hold(value::unquote(&value::quote(text)) == text, "a quoted text does not come back")?;
+    if let Ok(uri) = Uri::new(Some(text), "example.com") {
+        hold(uri.user_text().as_deref() == Some(text), "an escaped user does not come back")?;
+        let written = uri.to_string();
+        hold(written.len() > MAX_LEN || written.parse().as_ref() == Ok(&uri), "a built URI is refused")?;
+    }
+    if let Ok(address) = "sip:a@h".parse().and_then(|uri| NameAddr::new(Some(text), uri)) {
+        let written = address.to_string();
+        hold(written.len() > MAX_LEN || written.parse().as_ref() == Ok(&address), "a built address is refused")?;
+    }
+    Ok(understood)
+}
+
+fn authentication(input: &[u8]) -> Result<bool, String> {
+    let line = line(input);
+    let text = value_of(&line);
+    same_again::<value::Credentials>(text)?;
+    let secret = Secret::Password("secret".to_owned());
+    if let Ok(said) = text.parse::<value::Credentials>() {
+        // Nobody knows this password.
+        hold(!digest::verify(&said, "INVITE", input, &secret), "a stranger was let in")?;
+    }
+    let Ok(challenge) = text.parse::<Challenge>() else { return Ok(false) };
+    same_again::<Challenge>(text)?;
+    if digest::choose(std::iter::once(&challenge), &secret).is_none() {
+        return Ok(false);
+    }
+    let who = digest::Credentials { username: "alice".to_owned(), secret: secret.clone() };
+    let header = Client::new()
+        .authorize(&challenge, &who, "INVITE", "sip:bob@example.com", input, "cnonce")
+        .map_err(|error| format!("a chosen challenge is not answered: {error}"))?;
+    let mut request = Request::new(Method::Invite, Uri::new(Some("bob"), "example.com").map_err(|e| e.to_string())?);
+    request.headers.push("Authorization", header.clone()).map_err(|error| error.to_string())?;
+    let said: value::Credentials = header.parse().map_err(|error| format!("our own answer: {error}"))?;
+    hold(digest::verify(&said, "INVITE", input, &secret), "our own answer is not accepted")?;
+    Ok(true)
+}
