@@ -8,7 +8,7 @@ use crate::scan::{cut, decimal, trim};
 /// What a stream holds next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
-    /// One whole message, for [`crate::parse`].
+    /// One whole message, for [`crate::parse()`].
     Message(Vec<u8>),
     /// A double CRLF: answer it with a single one (RFC 5626 §4.4.1).
     Ping,

@@ -17,7 +17,7 @@ use escape::{append_escaped, unescape};
 pub use name_addr::NameAddr;
 pub(crate) use name_addr::check_name_addr;
 pub use param::Param;
-pub(crate) use param::check_params;
+pub(crate) use param::{MAX_PARAMS, check_params};
 
 /// Longest URI or name-addr that is read, in bytes.
 pub const MAX_LEN: usize = 8_192;
@@ -154,12 +154,12 @@ impl Uri {
 }
 
 /// One half of RFC 3261 §19.1.4: `user`, `ttl`, `method`, `maddr` and `transport` never match their absence; another
-/// parameter counts only when both have it.
+/// parameter counts only when both have it. Of a name that stands twice, which is illegal, the first counts.
 fn params_match(a: &[Param], b: &[Param]) -> bool {
-    a.iter().all(|param| match (Param::find(b, &param.name), &param.value) {
-        (Some(Some(theirs)), Some(ours)) => unescape(theirs).eq_ignore_ascii_case(&unescape(ours)),
-        (Some(theirs), ours) => theirs.is_none() && ours.is_none(),
-        (None, _) => {
+    a.iter().all(|param| match (Param::find(a, &param.name).flatten(), Param::find(b, &param.name)) {
+        (Some(ours), Some(Some(theirs))) => unescape(theirs).eq_ignore_ascii_case(&unescape(ours)),
+        (ours, Some(theirs)) => ours.is_none() && theirs.is_none(),
+        (_, None) => {
             !["user", "ttl", "method", "maddr", "transport"].iter().any(|name| param.name.eq_ignore_ascii_case(name))
         }
     })

@@ -1,5 +1,7 @@
 //! URIs and addresses: what is read, what is written, what is the same.
 
+use std::ops::Add;
+
 use rsip::Scheme;
 use soft_phone_sip::{Error, NameAddr, Param, Uri};
 
@@ -86,6 +88,8 @@ fn what_is_no_uri_is_refused() {
     ] {
         assert_eq!(text.parse::<Uri>(), Err(Error::Malformed { what: "URI" }), "{text:?}");
     }
+    assert!("sip:a@h".to_owned().add(&";p".repeat(64)).parse::<Uri>().is_ok());
+    assert!("sip:a@h".to_owned().add(&";p".repeat(65)).parse::<Uri>().is_err());
     let long = format!("sip:{}@h", "a".repeat(9_000));
     assert_eq!(long.parse::<Uri>(), Err(Error::TooLong { what: "URI", limit: 8_192 }));
 }
@@ -129,6 +133,7 @@ fn equivalence() {
             "sip:alice@atlanta.com?priority=urgent&subject=project%20x",
         ),
         ("tel:+1", "tel:+1"),
+        ("sip:a@h;transport=ws;transport=udp", "sip:a@h;transport=ws"),
     ] {
         assert!(uri(a).equivalent(&uri(b)) && uri(b).equivalent(&uri(a)), "{a} {b}");
     }

@@ -5,6 +5,9 @@ use std::borrow::Cow;
 use crate::Error;
 use crate::scan::{self, Pieces, cut, is_token, quoted_len, trim};
 
+/// Parameters of one URI or header element that are let in.
+pub(crate) const MAX_PARAMS: usize = 64;
+
 /// A `;name=value` parameter of a URI or a header.
 ///
 /// Both halves are kept as they stand on the wire, so that what is forwarded is what came: `%` escapes and quotes
@@ -72,7 +75,10 @@ impl Param {
 
 /// Reads `a=b;c;d="e"`: what follows the first `;`. An empty parameter, as in `a;;b`, is an error (RFC 4475 §3.1.2.1).
 pub(crate) fn params(text: &str) -> impl Iterator<Item = Result<(&str, Option<&str>), Error>> {
-    Pieces::new(text, b';').map(|piece| {
+    Pieces::new(text, b';').enumerate().map(|(index, piece)| {
+        if index >= MAX_PARAMS {
+            return Err(Error::TooLong { what: "parameters", limit: MAX_PARAMS });
+        }
         let (name, value) = cut(piece, b'=');
         let (name, value) = (trim(name), value.map(trim));
         let legal =
@@ -92,7 +98,7 @@ pub(crate) fn params(text: &str) -> impl Iterator<Item = Result<(&str, Option<&s
     })
 }
 
-/// Whether every parameter can be read; how many there are.
+/// Whether every parameter can be read.
 pub(crate) fn check_params(text: &str) -> Result<(), Error> {
     params(text).try_for_each(|param| param.map(|_| ()))
 }

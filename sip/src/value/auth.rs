@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::scan::{Pieces, append_quoted, check_text, cut, is_token, quoted_len, trim, unquote};
+use crate::scan::{append_quoted, check_text, cut, elements, is_token, quoted_len, trim, unquote};
+use crate::uri::MAX_PARAMS;
 use crate::{Error, Param};
 
 /// An authentication challenge: the value of one `WWW-Authenticate` or `Proxy-Authenticate` header.
@@ -64,7 +65,10 @@ fn read(text: &str) -> Result<(String, Vec<Param>), Error> {
         return Err(malformed());
     }
     let mut params = Vec::new();
-    for piece in Pieces::new(rest, b',').filter(|piece| !piece.is_empty()) {
+    for piece in elements(rest) {
+        if params.len() >= MAX_PARAMS {
+            return Err(Error::TooLong { what: "authentication header", limit: MAX_PARAMS });
+        }
         let (name, value) = match cut(piece, b'=') {
             (name, Some(value)) if is_token(trim(name)) => (trim(name).to_ascii_lowercase(), Some(trim(value))),
             // Basic, Negotiate and the like carry one opaque word, which may end in `=`.
