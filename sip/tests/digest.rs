@@ -1,5 +1,7 @@
 //! Digest authentication: the RFCs' own examples, the choice among challenges, both sides against each other.
 
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "a test says so by failing")]
+
 use soft_phone_sip::digest::{Algorithm, Client, Credentials, Secret, choose, choose_each_realm, verify};
 use soft_phone_sip::value;
 use soft_phone_sip::{Challenge, Error};
@@ -190,7 +192,7 @@ fn a_server_verifies_what_a_client_makes_and_nothing_else() {
         for param in ["username", "realm", "nonce", "uri", "response"] {
             let mut changed = said.clone();
             changed.params.iter_mut().find(|p| p.name == param).unwrap().value = Some("x".into());
-            assert_eq!(verify(&changed, "INVITE", b"body", &right), false, "{extra} {param}");
+            assert!(!verify(&changed, "INVITE", b"body", &right), "{extra} {param}");
             changed.params.retain(|p| p.name != param);
             assert!(!verify(&changed, "INVITE", b"body", &right), "{extra} without {param}");
         }

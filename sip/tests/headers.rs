@@ -1,5 +1,7 @@
 //! The header list: names, order, lists, and what goes on the wire.
 
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "a test says so by failing")]
+
 use soft_phone_sip::{Headers, Message, Method, Request, Response, parse, reason_phrase};
 
 fn headers(lines: &[(&str, &str)]) -> Headers {

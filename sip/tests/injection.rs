@@ -1,5 +1,7 @@
 //! Nothing that a user, a page or an account says can write headers or messages of its own.
 
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "a test says so by failing")]
+
 use soft_phone_sip::value::check_text;
 use soft_phone_sip::{Error, Headers, Message, Method, NameAddr, Param, Request, Response, Uri, parse};
 

@@ -1,5 +1,7 @@
 //! Reading messages: what is tolerated, what is refused with which answer, and the bounds.
 
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "a test says so by failing")]
+
 use soft_phone_sip::parse::{Fault, Limits, parse_with};
 use soft_phone_sip::{Message, Request, parse};
 

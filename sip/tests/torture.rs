@@ -4,6 +4,8 @@
 //! nobody reads (`invut`, 415) or a hop too many (`zeromf`, 483) is the user agent's business. `mpart01` (§3.1.1.11),
 //! whose body is a binary signature, is not among the files.
 
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "a test says so by failing")]
+
 use std::path::PathBuf;
 
 use soft_phone_sip::parse::Fault;

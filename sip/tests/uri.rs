@@ -1,5 +1,7 @@
 //! URIs and addresses: what is read, what is written, what is the same.
 
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "a test says so by failing")]
+
 use std::ops::Add;
 
 use rsip::Scheme;
