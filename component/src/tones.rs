@@ -36,6 +36,8 @@ pub struct Tones {
 struct Inner {
     on_blocked: Rc<dyn Fn(bool)>,
     blocked: Cell<bool>,
+    /// The context was resumed in a click once: some browsers want that before they let it run later.
+    unlocked: Cell<bool>,
     context: RefCell<Option<Context>>,
     playing: RefCell<Option<(Tone, AudioBufferSourceNode)>>,
     /// Fires [`START_LIMIT_MS`] after a tone began.
@@ -55,6 +57,7 @@ impl Tones {
             inner: Rc::new(Inner {
                 on_blocked,
                 blocked: Cell::new(false),
+                unlocked: Cell::new(false),
                 context: RefCell::new(None),
                 playing: RefCell::new(None),
                 check: RefCell::new(None),
@@ -81,10 +84,14 @@ impl Tones {
 
     /// To be called in a click or a key press: lets this and later tones sound.
     pub fn unlock(&self) {
+        let silent = self.inner.playing.borrow().is_none();
+        if self.inner.unlocked.replace(true) && (silent || self.inner.sounds()) {
+            return;
+        }
         if let Some(audio) = Inner::audio(&self.inner) {
             // The promise waits for permission; the state's change tells the outcome.
             let _ = audio.resume();
-            if self.inner.playing.borrow().is_none() {
+            if silent {
                 let _ = audio.suspend();
             }
         }
