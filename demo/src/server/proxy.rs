@@ -42,8 +42,12 @@ enum Branch {
     /// No final answer yet.
     Open {
         key: ClientKey,
+        /// When it will have rung for too long; only INVITE rings.
         timer_c: Option<Instant>,
+        /// A provisional answer came.
         rings: bool,
+        /// It rang for too long, and was cancelled.
+        expired: bool,
     },
     Done,
 }
@@ -118,7 +122,7 @@ impl Proxy {
             let timer_c = (request.method == Method::Invite).then_some(now + TIMER_C);
             self.by_client.insert(key, (id, context.branches.len()));
             context.clients += 1;
-            context.branches.push(Branch::Open { key, timer_c, rings: false });
+            context.branches.push(Branch::Open { key, timer_c, rings: false, expired: false });
         }
         self.by_server.insert(server, id);
         context.conclude(now, io);
@@ -128,7 +132,7 @@ impl Proxy {
     /// A phone answered (§16.7).
     pub(super) fn on_response(&mut self, now: Instant, io: &mut Io, key: ClientKey, mut response: Response) {
         let Some((context, index)) = self.find(key) else { return };
-        // Step 3: our own Via goes; a response that had no other was not for anybody.
+        // Step 3: our own Via goes; a response that has no other is for nobody.
         if response.headers.pop_front("Via").is_none() || response.headers.get("Via").is_none() {
             return;
         }
@@ -150,7 +154,12 @@ impl Proxy {
                 context.cancel_open(now, io, Some(ELSEWHERE));
             }
             status => {
-                context.branches[index] = Branch::Done;
+                let branch = std::mem::replace(&mut context.branches[index], Branch::Done);
+                let expired = matches!(branch, Branch::Open { expired: true, .. });
+                if status == 487 && expired {
+                    // It says that it was cancelled, which was not the caller's doing.
+                    response = reply(&mut io.random, &context.request, 408);
+                }
                 context.answers.push(response);
                 if status >= 600 {
                     // Step 5: a global failure ends the search.
@@ -215,11 +224,12 @@ impl Proxy {
         for context in self.contexts.values_mut() {
             let mut gone = 0;
             for branch in &mut context.branches {
-                let Branch::Open { key, timer_c, rings } = branch else { continue };
+                let Branch::Open { key, timer_c, rings, expired } = branch else { continue };
                 if timer_c.is_none_or(|at| at > now) {
                     continue;
                 }
                 *timer_c = None;
+                *expired = true;
                 // A phone that has not even said 180 cannot be cancelled: it counts as one that timed out.
                 if !*rings || io.layer.cancel(now, key, None).is_err() {
                     *branch = Branch::Done;

@@ -176,22 +176,58 @@ fn a_call_survives_the_reconnection_of_either_end() {
 #[test]
 fn a_phone_rings_for_three_minutes_at_most() {
     let mut network = Network::with(&["1001", "1002"]);
-    // A caller without patience of its own would end it; this one waits for the server.
     network.call(0, "1002");
-    network.advance(3 * MINUTE + Duration::from_secs(60));
-    assert!(matches!(network.ended(0), Some((Cause::NoAnswer | Cause::Cancelled, _))), "{:?}", network.ended(0));
-    assert!(network.ended(1).is_some());
+    network.advance(3 * MINUTE);
+    assert_eq!((network.ended(0), network.ended(1)), (None, None));
+    network.advance(Duration::from_secs(2));
+    assert_eq!(network.ended(0), Some((Cause::NoAnswer, Some(408))));
+    assert_eq!(network.ended(1).unwrap().0, Cause::Missed);
     assert_quiet(&mut network);
 }
 
 #[test]
-fn number_603_rings_until_it_is_cancelled() {
+fn two_phones_that_answer_at_once_both_reach_the_caller_which_keeps_one() {
+    let mut network = Network::with(&["1001", "1002", "1002"]);
+    let call = network.call(0, "1002");
+    for phone in [1, 2] {
+        let incoming = network.incoming(phone);
+        network.phones[phone].agent.answer(network.now, incoming, Body::sdp("answer")).unwrap();
+    }
+    network.run();
+    let answers = network.phones[0].received.iter().filter(|message| {
+        message.starts_with("SIP/2.0 200") && header(message, "CSeq").is_some_and(|cseq| cseq.ends_with("INVITE"))
+    });
+    assert_eq!(answers.count(), 2);
+    let ended = [network.ended(1).map(|ended| ended.0), network.ended(2).map(|ended| ended.0)];
+    assert_eq!(ended, [None, Some(Cause::RemoteHangup)]);
+    network.hangup(0, call);
+    assert_eq!(network.ended(1).map(|ended| ended.0), Some(Cause::RemoteHangup));
+    assert_quiet(&mut network);
+}
+
+#[test]
+fn an_answer_that_crosses_the_cancel_is_hung_up() {
+    let mut network = Network::with(&["1001", "1002"]);
+    let call = network.call(0, "1002");
+    let incoming = network.incoming(1);
+    network.phones[1].agent.answer(network.now, incoming, Body::sdp("answer")).unwrap();
+    network.phones[0].agent.hangup(network.now, call).unwrap();
+    network.run();
+    assert!(network.ended(0).is_some() && network.ended(1).is_some());
+    assert_quiet(&mut network);
+}
+
+#[test]
+fn number_603_rings_until_it_is_cancelled_or_for_three_minutes() {
     let mut network = Network::with(&["1001"]);
     let call = network.call(0, "603");
     network.advance(2 * MINUTE);
     assert_eq!(network.phones[0].agent.get(call).unwrap().state(), CallState::Ringing);
     network.hangup(0, call);
     assert_eq!(network.ended(0).unwrap().0, Cause::Cancelled);
+    network.call(0, "603");
+    network.advance(3 * MINUTE);
+    assert_eq!(network.ended(0), Some((Cause::NoAnswer, Some(408))));
     assert_quiet(&mut network);
 }
 
@@ -259,5 +295,69 @@ fn number_600_repeats_its_answer_until_it_is_acknowledged_and_then_hangs_up() {
     // 0, 0.5, 1.5, 3.5, 7.5, then every 4 s until 32 s.
     assert_eq!(answers, 11);
     assert!(network.raw[&flow].last().unwrap().starts_with("BYE sip:"));
+    assert_eq!(network.server_events.last(), Some(&ServerEvent::EchoEnded { call: echo }));
+}
+
+/// A request within the echo call that `phone` has, made from the messages that began it.
+fn within(network: &Network, phone: usize, method: &str, sequence: u32, body: &str) -> String {
+    let find = |messages: &[String], start: &str| {
+        messages.iter().rev().find(|message| message.starts_with(start)).unwrap().clone()
+    };
+    let invite = find(&network.phones[phone].sent, "INVITE");
+    let answer = network.phones[phone].received.iter().find(|message| message.contains("answer")).unwrap();
+    format!(
+        "{method} sip:600@soft-phone.test SIP/2.0\r\nVia: SIP/2.0/WS a.invalid;branch=z9hG4bK{method}{sequence}\r\n\
+         Max-Forwards: 70\r\nFrom: {}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {sequence} {method}\r\n\
+         Contact: {}\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
+        header(&invite, "From").unwrap(),
+        header(answer, "To").unwrap(),
+        header(&invite, "Call-ID").unwrap(),
+        header(&invite, "Contact").unwrap(),
+        body.len()
+    )
+}
+
+#[test]
+fn number_600_takes_further_offers_one_at_a_time_and_in_order() {
+    let mut network = Network::with(&["1001"]);
+    network.call(0, "600");
+    let (echo, _) = network.echo_offer();
+    network.server.answer_echo(network.now, echo, Some("answer".into()));
+    network.run();
+    let flow = network.phones[0].flow.unwrap();
+    let last = |network: &Network| network.phones[0].received.last().unwrap().clone();
+
+    let hold = within(&network, 0, "INVITE", 100, "hold");
+    network.send_raw(flow, &hold);
+    assert_eq!(network.echo_offer(), (echo, "hold"));
+    let early = within(&network, 0, "INVITE", 101, "too early");
+    network.send_raw(flow, &early);
+    assert!(last(&network).starts_with("SIP/2.0 500"), "{}", last(&network));
+    assert_eq!(header(&last(&network), "Retry-After"), Some("2"));
+    network.server.answer_echo(network.now, echo, Some("held".into()));
+    network.run();
+    assert!(last(&network).starts_with("SIP/2.0 200 OK") && last(&network).ends_with("held"));
+    let ack = within(&network, 0, "ACK", 100, "");
+    network.send_raw(flow, &ack);
+
+    let late = within(&network, 0, "INFO", 99, "");
+    network.send_raw(flow, &late);
+    assert!(last(&network).starts_with("SIP/2.0 500"));
+    let info = within(&network, 0, "INFO", 102, "");
+    network.send_raw(flow, &info);
+    assert!(last(&network).starts_with("SIP/2.0 200"));
+    let refer = within(&network, 0, "REFER", 103, "");
+    network.send_raw(flow, &refer);
+    assert!(last(&network).starts_with("SIP/2.0 405"));
+    // An offer that cannot be met leaves the call as it was.
+    let bad = within(&network, 0, "INVITE", 104, "bad");
+    network.send_raw(flow, &bad);
+    network.server.answer_echo(network.now, echo, None);
+    network.run();
+    assert!(last(&network).starts_with("SIP/2.0 488"));
+    network.advance(MINUTE);
+    assert_eq!(network.ended(0), None);
+    let bye = within(&network, 0, "BYE", 105, "");
+    network.send_raw(flow, &bye);
     assert_eq!(network.server_events.last(), Some(&ServerEvent::EchoEnded { call: echo }));
 }

@@ -71,6 +71,8 @@ impl Network {
     pub fn add(&mut self, number: &str, password: &str) -> usize {
         let uri = format!("sip:{number}@soft-phone.test").parse().unwrap();
         let mut config = AgentConfig::new(uri, Transport::Ws);
+        // More patience than the server has.
+        config.ring_timeout = Duration::from_secs(600);
         let secret = Secret::Password(password.into());
         config.credentials = Some(Credentials { username: number.into(), secret });
         let index = self.phones.len();
