@@ -1,7 +1,7 @@
 //! Dialogs (RFC 3261 §12): what the requests of a call have in common.
 
 use crate::message::{Request, Response};
-use crate::{CSeq, Error, Method, NameAddr, Uri};
+use crate::{CSeq, Error, Headers, Method, NameAddr, Uri};
 
 /// Elements of a route set that are kept; no real path is longer.
 const MAX_ROUTES: usize = 32;
@@ -34,8 +34,7 @@ pub(crate) enum Order {
 impl Dialog {
     /// The dialog that a response to our INVITE makes (RFC 3261 §12.1.2).
     pub(crate) fn of_response(invite: &Request, response: &Response) -> Result<Dialog, Error> {
-        let mut routes = response.routes("Record-Route");
-        routes.truncate(MAX_ROUTES);
+        let mut routes = recorded(&response.headers);
         routes.reverse();
         Ok(Dialog {
             call_id: invite.call_id().to_owned(),
@@ -53,11 +52,12 @@ impl Dialog {
         let mut local = invite.to()?;
         local.set_tag(local_tag);
         let remote = invite.from()?;
-        let mut routes = invite.routes("Record-Route");
-        routes.truncate(MAX_ROUTES);
+        let routes = recorded(&invite.headers);
+        // §8.1.1.8 asks for a Contact; a caller without one is reached by its name, if that is an address.
+        let from = Some(remote.uri.clone()).filter(Uri::is_sip);
         Ok(Dialog {
             call_id: invite.call_id().to_owned(),
-            target: contact_of(invite.contacts()).unwrap_or_else(|| remote.uri.clone()),
+            target: contact_of(invite.contacts()).or(from).ok_or(Error::Missing { header: "Contact" })?,
             local,
             remote,
             routes,
@@ -119,9 +119,14 @@ impl Dialog {
     }
 }
 
-/// The URI of a Contact, fit for a Request-URI (RFC 3261 §19.1.1: no headers, no `method`).
+/// The path that a message recorded, as far as we can take it.
+fn recorded(headers: &Headers) -> Vec<NameAddr> {
+    headers.routes("Record-Route").into_iter().filter(|route| route.uri.is_sip()).take(MAX_ROUTES).collect()
+}
+
+/// The first Contact that we can send to, fit for a Request-URI (RFC 3261 §19.1.1: no headers, no `method`).
 fn contact_of(contacts: Vec<NameAddr>) -> Option<Uri> {
-    let mut uri = contacts.into_iter().next()?.uri;
+    let mut uri = contacts.into_iter().find(|contact| contact.uri.is_sip())?.uri;
     uri.headers = None;
     uri.params.retain(|param| !param.name.eq_ignore_ascii_case("method"));
     Some(uri)

@@ -1,0 +1,185 @@
+//! A whole agent in virtual time: broken messages, messages that fit into what it does, commands, lost connections and
+//! time, in an order that the input decides.
+
+use std::time::Duration;
+
+use soft_phone_sip::digest::{Credentials, Secret};
+use soft_phone_sip::{
+    Agent, Body, CallId, CallOptions, Config, Flow, Instant, Message, Method, Request, Response, Transport, Uri, parse,
+};
+
+/// Things that happen to an agent in one case.
+const STEPS: u64 = 16;
+
+/// Deadlines until everything must have come to an end after a shutdown.
+const PATIENCE: u32 = 20_000;
+
+/// FNV-1a of the input, then xorshift: the input decides, to the last bit.
+struct Dice(u64);
+
+impl Dice {
+    fn of(input: &[u8]) -> Dice {
+        Dice(
+            input
+                .iter()
+                .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
+                | 1,
+        )
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 16) % bound
+    }
+}
+
+struct Case {
+    agent: Agent,
+    now: Instant,
+    flow: Flow,
+    /// The last request and the last response that the agent sent.
+    request: Option<Request>,
+    response: Option<Response>,
+}
+
+/// Whether the input was a message; or what did not hold.
+pub fn run(input: &[u8]) -> Result<bool, String> {
+    let mut dice = Dice::of(input);
+    let mut case = Case::new(if dice.below(2) == 0 { Transport::Wss } else { Transport::Udp })?;
+    let message = parse(input).ok();
+    for _ in 0..STEPS {
+        case.step(&mut dice, input, message.as_ref());
+        case.drain()?;
+        let [transactions, calls, timers, kept] = case.agent.live();
+        if transactions > 1_024 || calls > 32 || timers > 4_096 || kept > 1_200 {
+            return Err(format!("out of bounds: {:?}", case.agent.live()));
+        }
+    }
+    case.agent.shutdown(case.now);
+    for _ in 0..PATIENCE {
+        case.drain()?;
+        let Some(at) = case.agent.poll_timeout() else { break };
+        case.now = case.now.max(at);
+        case.agent.handle_timeout(case.now);
+    }
+    case.drain()?;
+    if case.agent.live() != [0, 0, 0, 0] {
+        return Err(format!("left over after shutdown: {:?}", case.agent.live()));
+    }
+    Ok(message.is_some())
+}
+
+impl Case {
+    fn new(transport: Transport) -> Result<Case, String> {
+        let uri: Uri = "sip:alice@example.com".parse().map_err(|error| format!("{error}"))?;
+        let mut config = Config::new(uri, transport);
+        let secret = Secret::Password("secret".to_owned());
+        config.credentials = Some(Credentials { username: "alice".to_owned(), secret });
+        let mut agent = Agent::new(config, [9; 32]).map_err(|error| format!("{error}"))?;
+        let (now, flow) = (Instant::from_millis(1), Flow(1));
+        agent.handle_connected(now, flow);
+        Ok(Case { agent, now, flow, request: None, response: None })
+    }
+
+    fn step(&mut self, dice: &mut Dice, input: &[u8], message: Option<&Message>) {
+        let calls: Vec<CallId> = self.agent.calls().map(|call| call.id()).collect();
+        let call = calls.get(dice.below(calls.len().max(1) as u64) as usize).copied().unwrap_or(CallId(0));
+        let (agent, now) = (&mut self.agent, self.now);
+        let body = Body::sdp("v=0");
+        // Refusals are as good as any other answer here.
+        match dice.below(24) {
+            0..=3 => agent.handle_input(now, self.flow, input),
+            4..=10 => {
+                if let Some(fitted) = message.and_then(|message| self.fit(dice, message)) {
+                    self.agent.handle_input(now, self.flow, &fitted);
+                }
+            }
+            11 => drop(agent.call(now, "600", body, CallOptions::default())),
+            12 => drop(agent.call(now, &String::from_utf8_lossy(input), body, CallOptions::default())),
+            13 => drop(agent.register(now)),
+            14 => drop(agent.unregister(now)),
+            15 | 16 => drop(agent.answer(now, call, body)),
+            17 => drop(agent.hangup(now, call)),
+            18 => drop(agent.reject(now, call, 300 + dice.below(400) as u16, None)),
+            19 => drop(agent.accept_offer(now, call, body)),
+            20 => drop(agent.reject_offer(now, call, 488)),
+            21 => drop(agent.options(now, "600")),
+            22 => {
+                agent.handle_disconnected(now, self.flow);
+                self.flow = Flow(self.flow.0 + 1);
+                agent.handle_connected(now, self.flow);
+            }
+            _ => {
+                self.now = match agent.poll_timeout() {
+                    Some(at) if dice.below(2) == 0 => now.max(at),
+                    _ => now + Duration::from_millis(dice.below(40_000)),
+                };
+                agent.handle_timeout(self.now);
+            }
+        }
+    }
+
+    /// The message with the headers by which the agent takes it for an answer to its own request, or for a request in
+    /// one of its dialogs.
+    fn fit(&self, dice: &mut Dice, message: &Message) -> Option<Vec<u8>> {
+        let tag = ["a", "b"][dice.below(2) as usize];
+        match message {
+            Message::Response(response) => {
+                let mut fitted = Response::to_request(self.request.as_ref()?, response.status, None, Some(tag));
+                for (name, value) in response.headers.iter() {
+                    if fitted.headers.get(name).is_none() {
+                        fitted.headers.push(name, value).ok()?;
+                    }
+                }
+                fitted.body.clone_from(&response.body);
+                Some(fitted.to_bytes())
+            }
+            Message::Request(request) => {
+                let mut fitted = request.clone();
+                if dice.below(3) == 0 {
+                    fitted.method =
+                        [Method::Ack, Method::Bye, Method::Cancel, Method::Invite][dice.below(4) as usize].clone();
+                }
+                // Of an incoming dialog as the response shows it; of an outgoing one, the other way round.
+                let (to, from, call_id) = match (&self.response, &self.request) {
+                    (Some(last), _) if dice.below(2) == 0 => {
+                        (last.headers.get("To")?.to_owned(), last.headers.get("From")?.to_owned(), last.call_id())
+                    }
+                    (_, Some(last)) => {
+                        let from = format!("{};tag={tag}", last.headers.get("To")?.split(';').next()?);
+                        (last.headers.get("From")?.to_owned(), from, last.call_id())
+                    }
+                    _ => return None,
+                };
+                fitted.headers.set("To", to).ok()?;
+                fitted.headers.set("From", from).ok()?;
+                fitted.headers.set("Call-ID", call_id).ok()?;
+                fitted.headers.set("CSeq", format!("{} {}", dice.below(6), fitted.method)).ok()?;
+                fitted.headers.set("Via", format!("SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK{}", dice.below(4))).ok()?;
+                Some(fitted.to_bytes())
+            }
+        }
+    }
+
+    /// Takes what the agent says. Its requests can be read by any parser, and ask for nothing that was not theirs to ask.
+    fn drain(&mut self) -> Result<(), String> {
+        while let Some(transmit) = self.agent.poll_transmit() {
+            match parse(&transmit.payload) {
+                Ok(Message::Request(request)) => {
+                    if request.top_via().is_err() || request.from().is_err() || request.headers.len() > 128 {
+                        return Err(format!("a request that says too little or too much: {}", request.method));
+                    }
+                    self.request = Some(request);
+                }
+                Ok(Message::Response(response)) => self.response = Some(response),
+                // A broken request's own headers come back in its answer.
+                Err(_) if transmit.payload.starts_with(b"SIP/2.0 ") => {}
+                Err(error) => return Err(format!("sent what cannot be read: {error}")),
+            }
+        }
+        while self.agent.poll_event().is_some() {}
+        Ok(())
+    }
+}
