@@ -59,7 +59,7 @@ impl Registration {
     /// 65,536) so that all phones of a failed server do not come back at once (RFC 5626 §4.5).
     pub(crate) fn retry_pause(&self, jitter: u32) -> Duration {
         let pause = FIRST_RETRY.saturating_mul(1 << self.failures.min(8)).min(LAST_RETRY);
-        pause - pause / 2 * jitter.min(65_535) / 65_536
+        pause - (pause / 2).saturating_mul(jitter.min(65_535)) / 65_536
     }
 }
 
@@ -72,7 +72,7 @@ pub(crate) fn bounded_retry_after(seconds: u64) -> Duration {
 /// to 5 % earlier by `jitter` (below 65,536).
 pub(crate) fn refresh_after(granted: Duration, jitter: u32) -> Duration {
     let margin = (granted / 10).max(Duration::from_secs(30)).min(granted / 2);
-    let early = granted / 20 * jitter.min(65_535) / 65_536;
+    let early = (granted / 20 / 65_536).saturating_mul(jitter.min(65_535));
     (granted - margin).saturating_sub(early).max(SHORTEST_REFRESH)
 }
 
@@ -119,6 +119,7 @@ mod tests {
         );
         assert_eq!(refresh_after(Duration::from_secs(600), 65_535).as_secs(), 510);
         assert!(refresh_after(Duration::MAX, 65_535) < Duration::MAX);
+        assert!(refresh_after(Duration::from_secs(u64::MAX), 65_535) > Duration::from_secs(1 << 60));
     }
 
     #[test]

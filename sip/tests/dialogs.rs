@@ -61,10 +61,10 @@ fn an_answer_without_a_contact_is_reached_where_it_was_called() {
     assert_eq!(bye_after(&[]).uri.to_string(), "sip:600@example.com");
     let no_address = [("Contact", "<tel:+7916>"), ("Record-Route", "<mailto:p@example.com>, <sip:p.example.com;lr>")];
     let bye = bye_after(&no_address);
-    assert_eq!((bye.uri.to_string().as_str(), routes(&bye).as_slice()), (
-        "sip:600@example.com",
-        ["<sip:p.example.com;lr>".to_owned()].as_slice()
-    ));
+    assert_eq!(
+        (bye.uri.to_string().as_str(), routes(&bye).as_slice()),
+        ("sip:600@example.com", ["<sip:p.example.com;lr>".to_owned()].as_slice())
+    );
     let mut phone = Phone::new(phone::alice(soft_phone_sip::Transport::Wss));
     let invite = phone::invite("in-1", "z9hG4bKin1", Some("offer"));
     phone.receive(&invite.replace("<sip:bob@192.0.2.4>", "<tel:+7916>"));

@@ -234,6 +234,7 @@ fn a_registration_is_renewed_in_time() {
         (vec![("Contact", "<sip:other@192.0.2.9>;expires=60"), ("Expires", "300")], 300),
         (vec![], 600),
         (vec![("Expires", "99999999999999999999999")], 600),
+        (vec![("Expires", "18446744073709551615")], 4_294_967_295),
     ] {
         let (mut phone, register) = registering(alice(Transport::Wss));
         let ours = register.contacts()[0].uri.host.clone();
@@ -245,6 +246,9 @@ fn a_registration_is_renewed_in_time() {
             _ => None,
         });
         assert_eq!(granted, Some(secs(expires)), "{headers:?}");
+        if expires > 600 {
+            continue;
+        }
         let line = phone.timeline(secs(expires));
         assert_eq!(line[0].1, "REGISTER 2");
         assert!(line[0].0 < expires * 1_000, "before its end: {line:?}");

@@ -7,6 +7,7 @@
 //!
 //! Case `n` of a seed is the same everywhere and at all times; `--only n` runs it alone and prints it.
 
+mod agent;
 mod mutate;
 mod targets;
 

@@ -22,6 +22,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "parse", run: message },
     Target { name: "digest", run: authentication },
     Target { name: "uri", run: values },
+    Target { name: "agent", run: crate::agent::run },
 ];
 
 fn hold(condition: bool, what: &str) -> Result<(), String> {

@@ -14,6 +14,9 @@ pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS";
 /// The only body that we read.
 pub(super) const ACCEPT: &str = "application/sdp";
 
+/// RFC 3261 §20.19: expiry times are below 2³² seconds.
+const MAX_EXPIRES: u64 = 0xffff_ffff;
+
 /// Headers that a caller of [`Agent::call`](super::Agent::call) may not set: they belong to the agent or would promise
 /// what it does not do.
 const RESERVED: [&str; 25] = [
@@ -166,7 +169,7 @@ impl Identity {
             .and_then(|contact| contact.param("expires").flatten().and_then(crate::value::decimal));
         of_contact
             .or_else(|| response.headers.get("Expires").and_then(crate::value::decimal))
-            .map_or(asked, Duration::from_secs)
+            .map_or(asked, |seconds| Duration::from_secs(seconds.min(MAX_EXPIRES)))
     }
 
     /// A response to a request of the network.

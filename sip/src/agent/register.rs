@@ -10,6 +10,9 @@ use crate::transaction::ClientKey;
 use crate::value::decimal;
 use crate::{Cause, Error, Event, Instant, Method, RegistrationState};
 
+/// A registrar that wants us to stay for longer than a day is refused: after a crash calls would vanish for as long.
+const LONGEST: Duration = Duration::from_secs(86_400);
+
 impl Agent {
     /// Wants to be registered: REGISTER leaves at once, or as soon as there is a connection.
     ///
@@ -136,7 +139,7 @@ impl Agent {
         if response.status == 423 {
             // §10.2.8: once with what the registrar wants.
             let wanted = response.headers.get("Min-Expires").and_then(decimal).map(Duration::from_secs);
-            if let Some(wanted) = wanted.filter(|wanted| *wanted > self.registration.expires) {
+            if let Some(wanted) = wanted.filter(|wanted| *wanted > self.registration.expires && *wanted <= LONGEST) {
                 self.registration.expires = wanted;
                 if self.send_register(now, false).is_ok() {
                     return;

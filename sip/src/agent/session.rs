@@ -93,7 +93,7 @@ impl Agent {
     /// §13.3.1.4: the 2xx goes out again, first after T1, then twice as long each time up to T2, on every transport.
     pub(super) fn resend_answer(&mut self, now: Instant, id: CallId) {
         let Some(answer) = self.calls.get_mut(id).and_then(|call| call.unacknowledged.as_mut()) else { return };
-        answer.interval = (answer.interval * 2).min(self.times.t2);
+        answer.interval = answer.interval.saturating_mul(2).min(self.times.t2);
         self.timers.set(Timer::Resend(id), now + answer.interval);
         let (flow, payload) = (answer.flow, answer.payload.clone());
         self.layer.send_bytes(self.flow.unwrap_or(flow), payload);

@@ -223,10 +223,10 @@ pub(super) fn has_cookie(branch: &str) -> bool {
 fn next_interval(method: &Method, state: State, last: Duration, times: &Timers) -> Duration {
     match (method, state) {
         // §17.1.1.2: A doubles without a bound; B comes first.
-        (Method::Invite, _) => last * 2,
+        (Method::Invite, _) => last.saturating_mul(2),
         (_, State::Proceeding) => times.t2,
         // §17.1.2.2: E doubles up to T2.
-        _ => (last * 2).min(times.t2),
+        _ => last.saturating_mul(2).min(times.t2),
     }
 }
 

@@ -220,7 +220,7 @@ impl Server {
             ServerTimer::Retransmit => {
                 out.transmits.push_back(Transmit { flow: self.flow, payload: self.payload.clone() });
                 // §17.2.1: G doubles up to T2.
-                self.interval = (self.interval * 2).min(out.times.t2);
+                self.interval = self.interval.saturating_mul(2).min(out.times.t2);
                 out.timers.set(Timer::Server(key, timer), now + self.interval);
             }
             ServerTimer::GiveUp => self.fail(key, Failure::Timeout, out),
