@@ -261,7 +261,7 @@ impl Core {
             return self.io.reply(now, key, original, 404);
         }
         let called = user_of(&request).into_owned();
-        if request.method == Method::Options && called.is_empty() {
+        if request.method == Method::Options && (called.is_empty() || Number::of(&called).is_some()) {
             let answer = with(reply(&mut self.io.random, original, 200), "Allow", ALLOW);
             return self.io.respond(now, key, with(answer, "Accept", "application/sdp"));
         }

@@ -86,16 +86,18 @@ fn pings_get_pongs() {
 }
 
 #[test]
-fn the_server_answers_options() {
-    let mut network = Network::new();
-    let flow = network.open();
-    network.send_raw(
-        flow,
-        "OPTIONS sip:soft-phone.test SIP/2.0\r\nVia: SIP/2.0/WS a.invalid;branch=z9hG4bK1\r\nMax-Forwards: 70\r\n\
-         From: <sip:1001@soft-phone.test>;tag=1\r\nTo: <sip:soft-phone.test>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n\
-         Content-Length: 0\r\n\r\n",
-    );
-    let answers = &network.raw[&flow];
-    assert_eq!(first_lines(answers), ["SIP/2.0 200 OK"]);
-    assert!(header(&answers[0], "Allow").unwrap().contains("INVITE"));
+fn the_server_answers_options_for_itself_and_its_own_numbers() {
+    for uri in ["sip:soft-phone.test", "sip:600@soft-phone.test"] {
+        let mut network = Network::new();
+        let flow = network.open();
+        let request = format!(
+            "OPTIONS {uri} SIP/2.0\r\nVia: SIP/2.0/WS a.invalid;branch=z9hG4bK1\r\nMax-Forwards: 70\r\n\
+             From: <sip:1001@soft-phone.test>;tag=1\r\nTo: <{uri}>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n\
+             Content-Length: 0\r\n\r\n"
+        );
+        network.send_raw(flow, &request);
+        let answers = &network.raw[&flow];
+        assert_eq!(first_lines(answers), ["SIP/2.0 200 OK"]);
+        assert!(header(&answers[0], "Allow").unwrap().contains("INVITE"));
+    }
 }
