@@ -12,7 +12,7 @@ use wasm_bindgen_cli_support::Bindgen;
 
 use crate::paths::Paths;
 use crate::process;
-use crate::setup::WASM;
+use crate::setup::{self, WASM};
 
 /// The page's wasm as the glue and the page know it.
 const PAGE: &str = "soft-phone.wasm";
@@ -29,7 +29,7 @@ pub fn run(paths: &Paths) -> Result<()> {
     remove(&fresh)?;
     fs::create_dir_all(&fresh)?;
 
-    let optimiser = Optimiser::find();
+    let optimiser = Optimiser::find(paths);
     page(paths, &fresh, optimiser.as_ref())?;
     engine(paths, &fresh.join("engine.wasm"), "+simd128", optimiser.as_ref())?;
     engine(paths, &fresh.join("engine-scalar.wasm"), "-simd128", optimiser.as_ref())?;
@@ -55,8 +55,10 @@ fn page(paths: &Paths, dist: &Path, optimiser: Option<&Optimiser>) -> Result<()>
         .input_path(&wasm)
         .generate_output()
         .context("wasm-bindgen")?;
-    if !output.snippets().is_empty() || !output.local_modules().is_empty() {
-        bail!("the component uses inline_js or a module of its own: soft-phone.js must stay one file");
+    let inline = output.snippets().iter().filter(|(_, code)| !code.is_empty()).map(|(package, _)| package);
+    let modules: Vec<_> = inline.chain(output.local_modules().keys()).collect();
+    if !modules.is_empty() {
+        bail!("soft-phone.js must stay one file, but there is inline_js or a module of its own in {modules:?}");
     }
     let target = dist.join(PAGE);
     fs::write(&target, output.wasm_mut().emit_wasm())?;
@@ -119,26 +121,24 @@ fn cargo_build(paths: &Paths, package: &str, profile: &str, folder: &Path, flags
     if module.is_file() { Ok(module) } else { Err(anyhow!("{} was not built", module.display())) }
 }
 
-/// Binaryen's `wasm-opt`, when the machine has it: a tenth off the page's wasm.
-struct Optimiser;
+/// Binaryen's `wasm-opt`, where `cargo xtask setup` has put it.
+struct Optimiser(PathBuf);
 
 impl Optimiser {
-    fn find() -> Option<Self> {
-        if process::exists("wasm-opt") {
-            return Some(Self);
+    fn find(paths: &Paths) -> Option<Self> {
+        let program = setup::wasm_opt(paths);
+        if program.is_file() {
+            return Some(Self(program));
         }
-        eprintln!(
-            "no wasm-opt on this machine: the wasm files stay as rustc wrote them (Debian's package is binaryen)"
-        );
+        eprintln!("the wasm files stay as rustc wrote them; `cargo xtask setup` installs what makes them smaller");
         None
     }
 
     /// Replaces `file` by its optimised form, without debug information.
-    #[allow(clippy::unused_self, reason = "the value proves that the program is there")]
     fn run(&self, file: &Path, level: &str) -> Result<()> {
-        let mut command = std::process::Command::new("wasm-opt");
-        command.arg(level).args(["--strip-debug", "--strip-producers"]);
-        // What rustc's LLVM takes for granted, spelt out: the module's own list is gone once it is stripped.
+        let mut command = std::process::Command::new(&self.0);
+        command.arg(level).args(["--strip-debug", "--strip-producers", "--strip-target-features"]);
+        // What rustc's LLVM takes for granted, spelt out: `strip` may have taken the module's own list away.
         for feature in FEATURES {
             command.arg(format!("--enable-{feature}"));
         }

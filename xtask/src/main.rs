@@ -63,6 +63,7 @@ fn run(mut arguments: Arguments) -> Result<()> {
         Some("size") => {
             nothing_left(arguments)?;
             setup::wasm_target()?;
+            setup::optimiser(&paths)?;
             build::run(&paths)?;
             size::run(&paths)
         }
@@ -72,6 +73,7 @@ fn run(mut arguments: Arguments) -> Result<()> {
         }
         Some("browser") => {
             setup::wasm_target()?;
+            setup::optimiser(&paths)?;
             setup::browsers(&paths)?;
             build::run(&paths)?;
             process::run(&mut browser::command(&paths, &arguments.finish()))
@@ -89,7 +91,7 @@ fn run(mut arguments: Arguments) -> Result<()> {
             nothing_left(arguments)?;
             setup::wasm_target()?;
             setup::lint_tools()?;
-            setup::optimiser()?;
+            setup::optimiser(&paths)?;
             setup::cargo_deny(&paths)?;
             setup::browsers(&paths)
         }

@@ -3,7 +3,7 @@
 //! Only Rust's wasm library and Debian packages are installed for the machine; all else lies in [`Paths::rig`].
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -58,19 +58,26 @@ pub fn lint_tools() -> Result<()> {
     Ok(())
 }
 
-/// Installs `wasm-opt`, without which the sizes are not those that are shipped.
+/// Installs Binaryen's `wasm-opt`, without which the sizes are not those that are shipped.
+///
+/// It is npm's package: Debian 12's (version 108) exports the wrong table of a module with two.
 ///
 /// # Errors
-/// As [`debian`].
-pub fn optimiser() -> Result<()> {
-    if process::exists("wasm-opt") { Ok(()) } else { debian(&["binaryen"]) }
+/// As [`npm`].
+pub fn optimiser(paths: &Paths) -> Result<()> {
+    npm(paths)
+}
+
+/// Where [`optimiser`] puts it.
+pub fn wasm_opt(paths: &Paths) -> PathBuf {
+    paths.rig.join("npm/node_modules/.bin/wasm-opt")
 }
 
 /// Builds cargo-deny, which looks at licences and sources of the dependencies, and says where it is.
 ///
 /// # Errors
 /// When it does not build.
-pub fn cargo_deny(paths: &Paths) -> Result<std::path::PathBuf> {
+pub fn cargo_deny(paths: &Paths) -> Result<PathBuf> {
     tool(paths, "cargo-deny", "0.20.2")
 }
 
@@ -79,12 +86,7 @@ pub fn cargo_deny(paths: &Paths) -> Result<std::path::PathBuf> {
 /// # Errors
 /// When a step fails; its message says how to do it by hand.
 pub fn browsers(paths: &Paths) -> Result<()> {
-    fs::create_dir_all(&paths.rig).with_context(|| paths.rig.display().to_string())?;
-    let mut packages = BROWSER_PACKAGES.to_vec();
-    if !process::exists("npm") {
-        packages.extend(["nodejs", "npm"]);
-    }
-    debian(&packages)?;
+    debian(&BROWSER_PACKAGES)?;
     tool(paths, "geckodriver", "0.37.1")?;
     asterisk::unpack(&paths.rig.join("asterisk"), &paths.rig.join("apt"))?;
     speech(&paths.rig)?;
@@ -123,7 +125,7 @@ fn debian(packages: &[&str]) -> Result<()> {
 }
 
 /// Builds a program from cargo's registry into the rig's folder, once.
-fn tool(paths: &Paths, name: &str, version: &str) -> Result<std::path::PathBuf> {
+fn tool(paths: &Paths, name: &str, version: &str) -> Result<PathBuf> {
     let tools = paths.rig.join("tools");
     let program = tools.join("bin").join(name);
     if program.is_file() {
@@ -158,20 +160,36 @@ fn speech(rig: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Installs the npm packages of `component/browser-tests/npm` into the rig's folder, at their locked versions.
+fn npm(paths: &Paths) -> Result<()> {
+    let source = paths.root.join("component/browser-tests/npm");
+    let folder = paths.rig.join("npm");
+    let lock = fs::read(source.join("package-lock.json"))?;
+    let installed = folder.join("installed-lock.json");
+    if fs::read(&installed).is_ok_and(|installed| installed == lock) {
+        return Ok(());
+    }
+    if !process::exists("npm") {
+        debian(&["nodejs", "npm"])?;
+    }
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    for file in ["package.json", "package-lock.json"] {
+        fs::copy(source.join(file), folder.join(file))?;
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).stdin(Stdio::null());
+    process::run(npm.current_dir(&folder))?;
+    Ok(fs::write(installed, lock)?)
+}
+
 /// Bundles JsSIP for a page: the phone that ours is timed against.
 fn peer(paths: &Paths) -> Result<()> {
+    npm(paths)?;
     let bundle = paths.rig.join("jssip.js");
     if bundle.is_file() {
         return Ok(());
     }
     let folder = paths.rig.join("npm");
-    fs::create_dir_all(&folder)?;
-    for file in ["package.json", "package-lock.json"] {
-        fs::copy(paths.root.join("component/browser-tests/npm").join(file), folder.join(file))?;
-    }
-    let mut npm = Command::new("npm");
-    npm.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).stdin(Stdio::null());
-    process::run(npm.current_dir(&folder))?;
     let mut esbuild = Command::new(folder.join("node_modules/.bin/esbuild"));
     esbuild.arg(folder.join("node_modules/jssip/lib/JsSIP.js"));
     esbuild.args(["--bundle", "--format=iife", "--global-name=JsSIP", "--log-level=warning"]);

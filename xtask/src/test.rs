@@ -58,7 +58,7 @@ pub fn run(paths: &Paths) -> Result<()> {
     steps.run("set-up", || {
         setup::wasm_target()?;
         setup::lint_tools()?;
-        setup::optimiser()?;
+        setup::optimiser(paths)?;
         setup::browsers(paths)
     });
     steps.run("format", || process::run(cargo().args(["fmt", "--all", "--check"])));

@@ -1,0 +1,123 @@
+//! Asterisk with the tests' dial plan: who may sign in, what each number does, see `asterisk/*.conf`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use tokio::process::Command;
+
+use crate::service::Service;
+
+/// Where phones connect.
+pub const SERVER: &str = "ws://127.0.0.1:8088/ws";
+
+/// An Asterisk that runs.
+pub struct Asterisk {
+    root: PathBuf,
+    service: Service,
+}
+
+impl Asterisk {
+    /// Starts the Asterisk that lies in `root` (a folder to chroot into) with the tests' configuration.
+    ///
+    /// # Errors
+    /// When a file cannot be laid out or Asterisk does not come up.
+    pub async fn start(root: &Path, logs: &Path) -> Result<Self> {
+        configure(root)?;
+        // Mounts are this process's own: they are gone with its namespace.
+        for folder in ["dev", "proc"] {
+            let target = root.join(folder);
+            let mut mount = Command::new("mount");
+            let output = mount.arg("--rbind").arg(format!("/{folder}")).arg(target).output().await?;
+            if !output.status.success() {
+                bail!("/{folder} in Asterisk's folder: {}", String::from_utf8_lossy(&output.stderr).trim());
+            }
+        }
+        let mut command = Command::new("chroot");
+        command.arg(root).args(["/usr/sbin/asterisk", "-f", "-C", "/etc/asterisk/asterisk.conf"]);
+        let service = Service::start("asterisk", logs, command, "Asterisk Ready").await?;
+        Ok(Self { root: root.to_owned(), service })
+    }
+
+    /// Runs a command of Asterisk's console and returns what it printed.
+    ///
+    /// # Errors
+    /// When the console cannot be reached.
+    pub async fn console(&self, line: &str) -> Result<String> {
+        let mut command = Command::new("chroot");
+        command.arg(&self.root).args(["/usr/sbin/asterisk", "-C", "/etc/asterisk/asterisk.conf", "-rx", line]);
+        let output = command.output().await?;
+        if output.status.success() {
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        } else {
+            bail!("asterisk -rx {line:?}: {}", String::from_utf8_lossy(&output.stderr).trim())
+        }
+    }
+
+    /// Lets a phone ring; who answers hears itself.
+    ///
+    /// # Errors
+    /// As [`Self::console`].
+    pub async fn ring(&self, number: &str) -> Result<()> {
+        self.console(&format!("channel originate PJSIP/{number} application Echo")).await.map(drop)
+    }
+
+    /// Lets a phone ring for three seconds.
+    ///
+    /// # Errors
+    /// As [`Self::console`].
+    pub async fn ring_briefly(&self, number: &str) -> Result<()> {
+        self.console(&format!("channel originate Local/3{number}@phones application Echo")).await.map(drop)
+    }
+
+    /// How many channels there are: none when all calls have ended on both sides.
+    ///
+    /// # Errors
+    /// As [`Self::console`], or when the answer has another form.
+    pub async fn channels(&self) -> Result<usize> {
+        let printed = self.console("core show channels count").await?;
+        let line = printed.lines().find(|line| line.contains("active channel")).context("no count of channels")?;
+        Ok(line.split_whitespace().next().context("no number")?.parse()?)
+    }
+
+    /// Prints the end of its log.
+    pub fn print_log(&self) {
+        self.service.print_log(40);
+    }
+}
+
+/// Lays out our configuration, a fresh certificate and empty state.
+fn configure(root: &Path) -> Result<()> {
+    let etc = root.join("etc/asterisk");
+    let database = root.join("var/lib/asterisk/astdb.sqlite3");
+    for old in [&etc, &root.join("run/asterisk")] {
+        if old.exists() {
+            fs::remove_dir_all(old).with_context(|| old.display().to_string())?;
+        }
+        fs::create_dir_all(old)?;
+    }
+    if database.exists() {
+        fs::remove_file(database)?;
+    }
+    let arch = fs::read_dir(root.join("usr/lib"))?
+        .filter_map(Result::ok)
+        .find(|folder| folder.path().join("asterisk/modules").is_dir())
+        .context("Asterisk's folder has no modules")?
+        .file_name();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("asterisk");
+    for file in fs::read_dir(&source).with_context(|| source.display().to_string())? {
+        let file = file?;
+        let text = fs::read_to_string(file.path())?.replace("@ARCH@", &arch.to_string_lossy());
+        fs::write(etc.join(file.file_name()), text)?;
+    }
+    // Asterisk looks its own host's name up at each offer; there is no name server to ask.
+    let host = fs::read_to_string("/proc/sys/kernel/hostname")?;
+    fs::write(root.join("etc/hosts"), format!("127.0.0.1 localhost A.ROOT-SERVERS.NET {host}"))?;
+    let keys = etc.join("keys");
+    fs::create_dir_all(&keys)?;
+    let mut openssl = std::process::Command::new("openssl");
+    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]);
+    openssl.args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]);
+    let made = openssl.arg("-keyout").arg(keys.join("tls.key")).arg("-out").arg(keys.join("tls.crt")).output()?;
+    if made.status.success() { Ok(()) } else { bail!("openssl req: {}", String::from_utf8_lossy(&made.stderr).trim()) }
+}

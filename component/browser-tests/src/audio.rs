@@ -1,0 +1,306 @@
+//! How like what was heard is to what was said.
+//!
+//! A jitter buffer stretches and shrinks time, so one correlation over a whole recording fails on a loaded machine.
+//! Each 400 ms of what was said is looked for near the place where it should be.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use realfft::RealFftPlanner;
+
+/// The rate of all recordings and references, in Hz.
+pub const RATE: u32 = 48_000;
+/// The comparison is made at 8 kHz: what a telephone carries is below 4 kHz.
+const FACTOR: usize = 6;
+const LOW_RATE: usize = RATE as usize / FACTOR;
+/// 400 ms of comparison samples.
+const WINDOW: usize = LOW_RATE * 4 / 10;
+/// How far from its place a window is looked for: 600 ms.
+const SPREAD: usize = LOW_RATE * 6 / 10;
+/// 10 ms of comparison samples: the step of the envelope.
+const STEP: usize = LOW_RATE / 100;
+/// A window is found when a stretch is at least this like it. Other speech reaches 0.4.
+const FOUND: f32 = 0.5;
+
+/// The outcome of [`compare`].
+#[derive(Clone, Copy, Debug)]
+pub struct Likeness {
+    /// Share of the windows that were found: 0.9 to 1 for the right speech, about 0 for another.
+    pub found: f32,
+    /// Median correlation of the windows, 0 to 1.
+    pub correlation: f32,
+    /// How much later it was heard than it was said, in ms; exact only when both were recorded by one clock.
+    pub delay_ms: f32,
+    /// Level of what was heard, in dBFS (root mean square).
+    pub level_dbfs: f32,
+}
+
+/// Compares what was heard with what was said, both mono at [`RATE`].
+///
+/// # Errors
+/// When less than two seconds of either are there, or the stretch they share has too little sound in it.
+pub fn compare(said: &[f32], heard: &[f32]) -> Result<Likeness> {
+    let least = 2 * RATE as usize;
+    if said.len() < least || heard.len() < least {
+        bail!("too short to compare: {} and {} samples at {RATE} Hz", said.len(), heard.len());
+    }
+    let level_dbfs = 20.0 * rms(heard).max(1e-9).log10();
+    let (said, heard) = (decimate(said), decimate(heard));
+    let place = align(&said, &heard);
+    let mut windows = windows(&said, &heard, place);
+    if windows.len() < 3 {
+        bail!("only {} windows with sound in them fall into what was heard ({level_dbfs:.0} dBFS)", windows.len());
+    }
+    windows.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let found = windows.iter().filter(|(likeness, _)| *likeness > FOUND).count();
+    let (correlation, _) = windows[windows.len() / 2];
+    // The delay of the windows that were really found; the jitter buffer moves it, its median is what an ear has.
+    let mut lags: Vec<isize> = windows.iter().filter(|(likeness, _)| *likeness > FOUND).map(|(_, lag)| *lag).collect();
+    lags.sort_unstable();
+    let lag = lags.get(lags.len() / 2).copied().unwrap_or(place);
+    Ok(Likeness {
+        found: found as f32 / windows.len() as f32,
+        correlation,
+        delay_ms: lag as f32 * 1000.0 / LOW_RATE as f32,
+        level_dbfs,
+    })
+}
+
+/// Reads a mono 16-bit WAV file at [`RATE`].
+///
+/// # Errors
+/// When it is not such a file.
+pub fn read(file: &Path) -> Result<Vec<f32>> {
+    let reader = hound::WavReader::open(file)?;
+    let spec = reader.spec();
+    if (spec.channels, spec.sample_rate, spec.bits_per_sample) != (1, RATE, 16) {
+        bail!("{}: mono, {RATE} Hz, 16 bit is wanted, this is {spec:?}", file.display());
+    }
+    Ok(reader.into_samples::<i16>().map(|sample| sample.map(from_i16)).collect::<Result<_, _>>()?)
+}
+
+/// Writes a recording where a person can listen to it.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write(file: &Path, samples: &[f32]) -> Result<()> {
+    let format = hound::SampleFormat::Int;
+    let spec = hound::WavSpec { channels: 1, sample_rate: RATE, bits_per_sample: 16, sample_format: format };
+    let mut writer = hound::WavWriter::create(file, spec)?;
+    for sample in samples {
+        writer.write_sample((sample.clamp(-1.0, 1.0) * f32::from(i16::MAX)) as i16)?;
+    }
+    Ok(writer.finalize()?)
+}
+
+/// Little-endian 16-bit samples, as the page's recorder sends them.
+pub fn from_bytes(bytes: &[u8]) -> Vec<f32> {
+    bytes.chunks_exact(2).map(|pair| from_i16(i16::from_le_bytes([pair[0], pair[1]]))).collect()
+}
+
+/// Root mean square.
+pub fn rms(samples: &[f32]) -> f32 {
+    (energy(samples) / samples.len().max(1) as f64).sqrt() as f32
+}
+
+fn from_i16(sample: i16) -> f32 {
+    f32::from(sample) / 32_768.0
+}
+
+fn energy(samples: &[f32]) -> f64 {
+    samples.iter().map(|sample| f64::from(*sample).powi(2)).sum()
+}
+
+/// Low-pass at 3.6 kHz (Hamming window, 97 taps), then each sixth sample.
+fn decimate(samples: &[f32]) -> Vec<f32> {
+    const HALF: isize = 48;
+    let cutoff = 0.45 / FACTOR as f32;
+    let taps: Vec<f32> = (-HALF..=HALF)
+        .map(|k| {
+            let x = std::f32::consts::TAU * cutoff * k as f32;
+            let sinc = if k == 0 { 1.0 } else { x.sin() / x };
+            let window = 0.54 + 0.46 * (std::f32::consts::PI * k as f32 / HALF as f32).cos();
+            2.0 * cutoff * sinc * window
+        })
+        .collect();
+    (0..samples.len() / FACTOR)
+        .map(|i| {
+            let centre = (i * FACTOR) as isize;
+            let sample = |k: isize| usize::try_from(centre + k).ok().and_then(|at| samples.get(at)).unwrap_or(&0.0);
+            taps.iter().zip(-HALF..=HALF).map(|(tap, k)| tap * sample(k)).sum()
+        })
+        .collect()
+}
+
+/// How many samples later `said` begins in `heard`: by the wave where one delay fits all, else by its envelope.
+fn align(said: &[f32], heard: &[f32]) -> isize {
+    let (likeness, lag) = best(said, heard, said.len() / 2);
+    if likeness > 0.7 {
+        return lag;
+    }
+    let (_, lag) = best(&envelope(said), &envelope(heard), said.len() / STEP / 2);
+    lag * STEP as isize
+}
+
+/// Level of each 10 ms, without its mean.
+fn envelope(samples: &[f32]) -> Vec<f32> {
+    let levels: Vec<f32> = samples.chunks_exact(STEP).map(rms).collect();
+    let mean = levels.iter().sum::<f32>() / levels.len().max(1) as f32;
+    levels.into_iter().map(|level| level - mean).collect()
+}
+
+/// Likeness and lag of each window of `said` that has sound and whose place lies within `heard`.
+fn windows(said: &[f32], heard: &[f32], place: isize) -> Vec<(f32, isize)> {
+    let quiet = rms(said) * 0.5;
+    let starts = (0..said.len().saturating_sub(WINDOW)).step_by(WINDOW);
+    let mut found = Vec::new();
+    for start in starts {
+        let window = &said[start..start + WINDOW];
+        let Ok(expected) = usize::try_from(start as isize + place) else { continue };
+        if rms(window) < quiet || expected + WINDOW > heard.len() {
+            continue;
+        }
+        let from = expected.saturating_sub(SPREAD);
+        let to = (expected + WINDOW + SPREAD).min(heard.len());
+        let (likeness, lag) = best(window, &heard[from..to], WINDOW);
+        found.push((likeness, lag + from as isize - start as isize));
+    }
+    found
+}
+
+/// Where in `area` the `piece` fits best with at least `overlap` samples of it inside, and how well: the normalised
+/// cross-correlation, 0 to 1, by way of a Fourier transform.
+fn best(piece: &[f32], area: &[f32], overlap: usize) -> (f32, isize) {
+    let length = (piece.len() + area.len()).next_power_of_two();
+    let mut planner = RealFftPlanner::<f32>::new();
+    let (forward, inverse) = (planner.plan_fft_forward(length), planner.plan_fft_inverse(length));
+    let spectrum = |samples: &[f32]| {
+        let mut padded = samples.to_vec();
+        padded.resize(length, 0.0);
+        let mut spectrum = forward.make_output_vec();
+        forward.process(&mut padded, &mut spectrum).map(|()| spectrum)
+    };
+    let (Ok(piece_spectrum), Ok(mut product)) = (spectrum(piece), spectrum(area)) else { return (0.0, 0) };
+    for (bin, other) in product.iter_mut().zip(&piece_spectrum) {
+        *bin *= other.conj();
+    }
+    let mut correlation = inverse.make_output_vec();
+    // The first and the last bin of a real signal's spectrum have no imaginary part; rounding leaves some.
+    for edge in [0, product.len() - 1] {
+        product[edge].im = 0.0;
+    }
+    if inverse.process(&mut product, &mut correlation).is_err() {
+        return (0.0, 0);
+    }
+    let mut sums = vec![0.0_f64];
+    for sample in area {
+        sums.push(sums.last().copied().unwrap_or_default() + f64::from(*sample).powi(2));
+    }
+    let piece_energy = energy(piece);
+    let first = overlap as isize - piece.len() as isize;
+    let last = area.len() as isize - overlap as isize;
+    let mut best = (0.0, 0);
+    for lag in first..=last {
+        let begin = lag.max(0) as usize;
+        let end = ((lag + piece.len() as isize) as usize).min(area.len());
+        let norm = (piece_energy * (sums[end] - sums[begin])).sqrt();
+        let sum = correlation[lag.rem_euclid(length as isize) as usize].abs() / length as f32;
+        if norm > 1e-6 && sum / norm as f32 > best.0 {
+            best = (sum / norm as f32, lag);
+        }
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Speech-like: noise below 3 kHz whose loudness changes a few times a second.
+    fn speech(seed: u32, seconds: usize) -> Vec<f32> {
+        let mut state = seed;
+        let mut noise = move || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / 8_388_608.0 - 1.0
+        };
+        let (mut low, mut level, mut goal) = (0.0, 0.0, 0.0);
+        (0..seconds * RATE as usize)
+            .map(|i| {
+                if i % 7_200 == 0 {
+                    goal = (noise() + 0.3).max(0.0);
+                }
+                level += (goal - level) / 1_000.0;
+                low += (noise() - low) * 0.3;
+                low * level * 0.5
+            })
+            .collect()
+    }
+
+    fn delayed(samples: &[f32], by: usize) -> Vec<f32> {
+        let mut heard = vec![0.0; by];
+        heard.extend_from_slice(samples);
+        heard
+    }
+
+    #[test]
+    fn the_same_speech_is_found_with_its_delay() {
+        let said = speech(1, 6);
+        let likeness = compare(&said, &delayed(&said, RATE as usize / 5)).unwrap();
+        assert!(likeness.found > 0.99 && likeness.correlation > 0.99, "{likeness:?}");
+        assert!((likeness.delay_ms - 200.0).abs() < 0.5, "{likeness:?}");
+    }
+
+    #[test]
+    fn speech_that_was_heard_before_the_recording_of_it_began_has_a_negative_delay() {
+        let said = speech(1, 6);
+        let likeness = compare(&delayed(&said, RATE as usize / 2), &said).unwrap();
+        assert!((likeness.delay_ms + 500.0).abs() < 0.5 && likeness.found > 0.99, "{likeness:?}");
+    }
+
+    #[test]
+    fn other_speech_is_not_found() {
+        let likeness = compare(&speech(1, 6), &speech(2, 6)).unwrap();
+        assert!(likeness.found < 0.1, "{likeness:?}");
+    }
+
+    #[test]
+    fn speech_with_stretches_cut_out_and_put_in_is_still_found() {
+        let said = speech(3, 8);
+        // A jitter buffer at work: each second it drops 15 ms, then it repeats 20 ms.
+        let mut heard = vec![0.0; 9_600];
+        for (second, samples) in said.chunks(RATE as usize).enumerate() {
+            if second % 2 == 0 {
+                heard.extend_from_slice(&samples[720..]);
+            } else {
+                heard.extend_from_slice(samples);
+                heard.extend_from_slice(&samples[samples.len() - 960..]);
+            }
+        }
+        let likeness = compare(&said, &heard).unwrap();
+        assert!(likeness.found >= 0.9, "{likeness:?}");
+        assert!((likeness.delay_ms - 200.0).abs() < 40.0, "{likeness:?}");
+    }
+
+    #[test]
+    fn noise_lowers_the_correlation_and_quiet_speech_does_not() {
+        let said = speech(4, 6);
+        let noise: Vec<f32> = speech(5, 6).iter().zip(&said).map(|(noise, said)| noise + said).collect();
+        let noisy = compare(&said, &noise).unwrap();
+        assert!((0.3..0.95).contains(&noisy.correlation), "{noisy:?}");
+        let quiet: Vec<f32> = said.iter().map(|sample| sample * 0.01).collect();
+        assert!(compare(&said, &quiet).unwrap().correlation > 0.99);
+    }
+
+    #[test]
+    fn silence_and_snippets_are_refused_or_not_found() {
+        let said = speech(6, 6);
+        let silence = compare(&said, &vec![0.0; 6 * RATE as usize]);
+        assert!(silence.is_err() || silence.is_ok_and(|likeness| likeness.found < 0.01));
+        assert!(compare(&said, &said[..1_000]).unwrap_err().to_string().contains("too short"));
+    }
+
+    #[test]
+    fn bytes_are_little_endian_samples() {
+        assert_eq!(from_bytes(&[0x00, 0x40, 0x00, 0xC0, 0xFF]), [0.5, -0.5]);
+    }
+}

@@ -1,0 +1,250 @@
+//! A browser with one page, driven over WebDriver.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use base64::Engine;
+use fantoccini::actions::{InputSource, KeyAction, KeyActions, MouseActions, PointerAction, TouchActions};
+use fantoccini::{Client, ClientBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Map, Value, json};
+
+use crate::audio;
+use crate::rig::{CHROMEDRIVER, GECKODRIVER, Rig};
+
+/// How long a page may take for what happens on one machine.
+pub const SOON: Duration = Duration::from_secs(10);
+
+/// Which browser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Debian's Chromium.
+    Chromium,
+    /// Debian's Firefox ESR.
+    Firefox,
+}
+
+/// Who speaks into the browser's microphone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Voice {
+    /// The first voice.
+    A,
+    /// The second, with another sentence.
+    B,
+}
+
+impl Voice {
+    /// The recording's name in the rig's folder.
+    pub fn file(self) -> &'static str {
+        match self {
+            Self::A => "speech-a.wav",
+            Self::B => "speech-b.wav",
+        }
+    }
+}
+
+/// What a session may be started with besides the defaults.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Setting {
+    /// The user refuses the microphone (Chromium).
+    pub deny_microphone: bool,
+    /// There is no microphone (Chromium).
+    pub no_microphone: bool,
+}
+
+/// A browser with a page open. The session ends with the case, see [`Rig::close_browsers`].
+pub struct Browser {
+    client: Client,
+    kind: Kind,
+    voice: Voice,
+}
+
+impl Browser {
+    /// Starts a browser whose microphone hears `voice`.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub async fn open(rig: &Rig, kind: Kind, voice: Voice) -> Result<Self> {
+        Self::open_with(rig, kind, voice, Setting::default()).await
+    }
+
+    /// As [`Self::open`], in a setting.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub async fn open_with(rig: &Rig, kind: Kind, voice: Voice, setting: Setting) -> Result<Self> {
+        let (driver, capabilities) = match kind {
+            Kind::Chromium => (CHROMEDRIVER, chromium(&rig.folder.join(voice.file()), setting)),
+            Kind::Firefox => (GECKODRIVER, firefox()),
+        };
+        let mut builder = ClientBuilder::new(HttpConnector::new());
+        let client = builder.capabilities(capabilities).connect(driver).await.with_context(|| format!("{kind:?}"))?;
+        rig.opened(&format!("{kind:?}-{voice:?}").to_lowercase(), &client);
+        Ok(Self { client, kind, voice })
+    }
+
+    /// Loads a page of `component/browser-tests/www`.
+    ///
+    /// # Errors
+    /// When it does not load.
+    pub async fn load(&self, rig: &Rig, page: &str) -> Result<()> {
+        let mut url = rig.page(page);
+        if self.kind == Kind::Firefox {
+            // Its own fake microphone knows one tone only.
+            url += &format!("{}voice={}", if url.contains('?') { '&' } else { '?' }, self.voice.file());
+        }
+        Ok(self.client.goto(&url).await?)
+    }
+
+    /// Leaves the page as a user does who follows a link.
+    ///
+    /// # Errors
+    /// When the new page does not load.
+    pub async fn leave(&self) -> Result<()> {
+        Ok(self.client.goto("about:blank").await?)
+    }
+
+    /// The WebDriver session, for what is rarely needed.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Runs the body of an async function in the page, with `args` as its `args`, and returns what it returns.
+    ///
+    /// # Errors
+    /// What the function throws, with the error's code where it has one.
+    pub async fn run(&self, body: &str, args: Value) -> Result<Value> {
+        let script = format!(
+            "const [args, done] = arguments;\
+             (async () => {{ {body} }})().then(\
+               value => done({{value: value === undefined ? null : value}}),\
+               error => done({{error: `${{error?.name}} ${{error?.code ?? ''}} ${{error?.message ?? error}}`}}));"
+        );
+        let mut answer = self.client.execute_async(&script, vec![args]).await.with_context(|| body.to_owned())?;
+        match answer.get("error").and_then(Value::as_str) {
+            Some(error) => bail!("{error}\n  in {body}"),
+            None => Ok(answer["value"].take()),
+        }
+    }
+
+    /// Waits until an expression of the page is true and returns its value.
+    ///
+    /// # Errors
+    /// When it is not true within `limit`.
+    pub async fn until(&self, expression: &str, limit: Duration) -> Result<Value> {
+        let body = format!("return probe.until(() => {expression}, args)");
+        let limit = u64::try_from(limit.as_millis())?;
+        self.run(&body, json!(limit)).await
+    }
+
+    /// Records streams of the page for `seconds`, all by one clock; each expression gives one.
+    ///
+    /// # Errors
+    /// When there is no such stream.
+    pub async fn record(&self, streams: &[&str], seconds: f32) -> Result<Vec<Vec<f32>>> {
+        let body = format!("return probe.record([{}], args)", streams.join(", "));
+        let answer = self.run(&body, json!(seconds)).await?;
+        let recordings = answer.as_array().context("recordings")?;
+        recordings
+            .iter()
+            .map(|recording| {
+                let bytes = base64::engine::general_purpose::STANDARD.decode(recording.as_str().unwrap_or_default())?;
+                Ok(audio::from_bytes(&bytes))
+            })
+            .collect()
+    }
+
+    /// Presses the mouse at a point of the page, moves it in steps and lets it go.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub async fn drag(&self, from: (f64, f64), to: (f64, f64), finger: bool) -> Result<()> {
+        let at = |(x, y): (f64, f64), milliseconds| PointerAction::MoveTo {
+            duration: Some(Duration::from_millis(milliseconds)),
+            x,
+            y,
+        };
+        let middle = ((from.0 + to.0) / 2.0, (from.1 + to.1) / 2.0);
+        let down = PointerAction::Down { button: 0 };
+        let up = PointerAction::Up { button: 0 };
+        let steps = [at(from, 0), down, at(middle, 50), at(to, 50), up];
+        if finger {
+            let touch = steps.into_iter().fold(TouchActions::new("finger".into()), TouchActions::then);
+            self.client.perform_actions(touch).await?;
+        } else {
+            let mouse = steps.into_iter().fold(MouseActions::new("mouse".into()), MouseActions::then);
+            self.client.perform_actions(mouse).await?;
+        }
+        Ok(self.client.release_actions().await?)
+    }
+
+    /// Presses and lets go keys, one after another; WebDriver's code points stand for those without a character.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub async fn keys(&self, keys: &[char]) -> Result<()> {
+        let actions = keys.iter().fold(KeyActions::new("keyboard".into()), |actions, key| {
+            actions.then(KeyAction::Down { value: *key }).then(KeyAction::Up { value: *key })
+        });
+        Ok(self.client.perform_actions(actions).await?)
+    }
+}
+
+fn chromium(speech: &Path, setting: Setting) -> Map<String, Value> {
+    let mut flags = vec![
+        "--headless=new".to_owned(),
+        "--no-sandbox".into(),
+        "--disable-gpu".into(),
+        "--disable-quic".into(),
+        "--disable-dev-shm-usage".into(),
+        "--disable-background-networking".into(),
+        "--disable-renderer-backgrounding".into(),
+        "--disable-backgrounding-occluded-windows".into(),
+        "--disable-background-timer-throttling".into(),
+        "--disable-features=WebRtcHideLocalIpsWithMdns,MediaRouter,OptimizationHints".into(),
+        "--autoplay-policy=no-user-gesture-required".into(),
+        // ICE leaves the loopback interface out unless it is told otherwise.
+        "--allow-loopback-in-peer-connection".into(),
+        "--window-size=1000,800".into(),
+    ];
+    if !setting.deny_microphone {
+        flags.push("--use-fake-ui-for-media-stream".into());
+    }
+    if !setting.no_microphone {
+        flags.push("--use-fake-device-for-media-stream".into());
+        flags.push(format!("--use-file-for-fake-audio-capture={}", speech.display()));
+    }
+    let mut options = json!({ "args": flags });
+    if setting.deny_microphone {
+        // 2 is "block" in Chromium's content settings.
+        options["prefs"] = json!({ "profile.default_content_setting_values.media_stream_mic": 2 });
+    }
+    capabilities("chrome", "goog:chromeOptions", &options)
+}
+
+fn firefox() -> Map<String, Value> {
+    let preferences = json!({
+        "media.navigator.streams.fake": true,
+        "media.navigator.permission.disabled": true,
+        "media.peerconnection.ice.loopback": true,
+        "media.peerconnection.ice.obfuscate_host_addresses": false,
+        "media.autoplay.default": 0,
+        "media.autoplay.blocking_policy": 0,
+        "media.autoplay.block-webaudio": false,
+        "dom.min_background_timeout_value": 4,
+        "network.captive-portal-service.enabled": false,
+        "network.connectivity-service.enabled": false,
+        // The language that element and page are tested in.
+        "intl.accept_languages": "en",
+    });
+    capabilities("firefox", "moz:firefoxOptions", &json!({ "args": ["-headless"], "prefs": preferences }))
+}
+
+fn capabilities(name: &str, key: &str, options: &Value) -> Map<String, Value> {
+    let mut all = Map::new();
+    all.insert("browserName".into(), json!(name));
+    all.insert("timeouts".into(), json!({ "script": 90_000, "pageLoad": 30_000 }));
+    all.insert(key.into(), options.clone());
+    all
+}

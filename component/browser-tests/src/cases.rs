@@ -1,0 +1,74 @@
+//! All cases, in the order of the acceptance table.
+
+mod asterisk;
+mod csp;
+mod errors;
+mod firefox;
+mod leave;
+mod pair;
+mod peer;
+mod ring_time;
+mod window;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use tokio::time::Instant;
+
+use crate::rig::Rig;
+
+/// The future of a running case.
+pub type Running<'a> = Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
+
+/// A test: a name to choose it by, and what it does.
+pub struct Case {
+    /// `file::behaviour`.
+    pub name: &'static str,
+    /// Runs it.
+    pub run: for<'a> fn(&'a Rig) -> Running<'a>,
+}
+
+/// Lists cases of a module under their own names.
+macro_rules! cases {
+    ($($module:ident: $($case:ident)+;)+) => {
+        vec![$($(Case {
+            name: concat!(stringify!($module), "::", stringify!($case)),
+            run: |rig| Box::pin($module::$case(rig)),
+        }),+),+]
+    };
+}
+
+/// Every case.
+pub fn all() -> Vec<Case> {
+    cases! {
+        peer: chromium firefox console;
+        asterisk: sign_in sign_in_with_sha256 wrong_password echo mute hang_up_before_answer hang_up_at_once
+            the_other_side_hangs_up busy declined unknown_number unavailable incoming_answered incoming_declined
+            incoming_missed;
+        pair: asterisk embedded declined missed embedded_numbers;
+        firefox: echo calls_chromium is_called endings;
+        errors: malformed_account account_unauthorized account_missing account_unreachable server_url no_sip no_server
+            next_server cut_in_the_middle_of_invite no_microphone microphone_denied header_injection;
+        window: opens corners moves buttons languages modes;
+        csp: chromium firefox;
+        leave: in_a_call while_it_rings firefox;
+        ring_time: chromium;
+    }
+}
+
+/// Waits until Asterisk has no channel left.
+///
+/// # Errors
+/// When one is left after `limit`.
+async fn asterisk_is_idle(rig: &Rig, limit: Duration) -> Result<()> {
+    let end = Instant::now() + limit;
+    loop {
+        let channels = rig.asterisk.channels().await?;
+        if channels == 0 {
+            return Ok(());
+        }
+        ensure!(Instant::now() < end, "Asterisk still has {channels} channels");
+    }
+}

@@ -1,1 +1,0 @@
-//! Real browsers, real Asterisk, real audio.

@@ -1,0 +1,71 @@
+//! Namespaces of the tests' own: a network without a way out, processes that end with the tests, mounts nobody sees.
+//!
+//! Made by `unshare`, as root or, where the machine allows it, by anybody in a user namespace.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, bail};
+
+/// Set for the process that runs inside.
+const INSIDE: &str = "SOFT_PHONE_TESTS_INSIDE";
+
+/// Asterisk offers no address of 127/8 as an ICE candidate: this one stands on the loopback interface for it.
+pub const CANDIDATE: &str = "198.51.100.1";
+
+/// Whether this process already runs in its own namespaces.
+pub fn is_inside() -> bool {
+    std::env::var_os(INSIDE).is_some()
+}
+
+/// Runs this program again inside and gives its exit code.
+///
+/// # Errors
+/// When the machine allows no namespaces; the message says what to do.
+pub fn enter() -> Result<ExitCode> {
+    let root = fs::metadata("/proc/self")?.uid() == 0;
+    let unshare = || {
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]);
+        if !root {
+            unshare.arg("--map-root-user");
+        }
+        unshare
+    };
+    let tried = unshare().arg("true").output().context("unshare (of util-linux) cannot be started")?;
+    if !tried.status.success() {
+        bail!(
+            "this machine allows no namespaces ({}): run the tests as root, or allow them with `sudo sysctl -w \
+             kernel.unprivileged_userns_clone=1`",
+            String::from_utf8_lossy(&tried.stderr).trim()
+        );
+    }
+    let status = unshare().arg(std::env::current_exe()?).args(std::env::args_os().skip(1)).env(INSIDE, "1").status()?;
+    Ok(u8::try_from(status.code().unwrap_or(1)).map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+/// Brings the loopback interface up: with Asterisk's address, a default route (Firefox gathers no candidates without
+/// one) and no IPv6.
+///
+/// # Errors
+/// When a command of iproute2 fails.
+pub fn prepare() -> Result<()> {
+    // A kernel without IPv6 has no such file.
+    let ipv6 = "/proc/sys/net/ipv6/conf/all/disable_ipv6";
+    if fs::exists(ipv6)? {
+        fs::write(ipv6, "1").context(ipv6)?;
+    }
+    let address = format!("{CANDIDATE}/32");
+    for arguments in [
+        "link set lo up".to_owned(),
+        format!("address add {address} dev lo"),
+        "route add default dev lo src 127.0.0.1".to_owned(),
+    ] {
+        let output = Command::new("ip").args(arguments.split(' ')).output().context("ip (of iproute2)")?;
+        if !output.status.success() {
+            bail!("ip {arguments}: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+    }
+    Ok(())
+}

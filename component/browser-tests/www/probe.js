@@ -1,0 +1,196 @@
+// The page's half of the browser tests. It runs before any phone, keeps what a phone sends, fires and plays, and
+// waits for conditions so that no test sleeps.
+"use strict";
+
+const RATE = 48000;
+const EVENTS = ["registration", "incoming", "call-change", "call-end", "dial", "message", "notify", "quality", "readiness", "error"];
+
+const probe = {
+  wire: [],        // {at, out, text, socket}: each WebSocket frame, `at` in ms of performance.now()
+  sockets: [],     // WebSockets in the order of their making
+  events: [],      // {type, ...}: what the phone fired, flattened to what can leave the page
+  violations: [],  // what the Content Security Policy refused
+  errors: [],      // what nobody caught
+  microphone: [],  // constraints of each getUserMedia
+  clicks: [],      // performance.now() of each click, before anybody else saw it
+  answers: {},     // path -> {status, type, body}: what fetch answers instead of the server
+};
+
+addEventListener("securitypolicyviolation", event => probe.violations.push(`${event.violatedDirective} ${event.blockedURI}`));
+addEventListener("error", event => probe.errors.push(String(event.message)));
+addEventListener("unhandledrejection", event => probe.errors.push(String(event.reason?.message ?? event.reason)));
+addEventListener("click", () => probe.clicks.push(performance.now()), { capture: true });
+
+// ---- what goes over the wire
+
+const text = data => typeof data === "string" ? data : data instanceof ArrayBuffer || ArrayBuffer.isView(data) ? new TextDecoder().decode(data) : "";
+window.WebSocket = class extends WebSocket {
+  constructor(...args) {
+    super(...args);
+    const socket = probe.sockets.push(this) - 1;
+    this.send = data => {
+      probe.wire.push({ at: performance.now(), out: true, text: text(data), socket });
+      super.send(data);
+    };
+    this.addEventListener("message", async event => {
+      const data = event.data instanceof Blob ? await event.data.text() : text(event.data);
+      probe.wire.push({ at: performance.now(), out: false, text: data, socket });
+    });
+  }
+};
+// The messages that begin like this, requests or responses, sent (`out`) or received.
+probe.sent = start => probe.wire.filter(frame => frame.out && frame.text.startsWith(start));
+probe.received = start => probe.wire.filter(frame => !frame.out && frame.text.startsWith(start));
+
+const fetchOfTheBrowser = window.fetch;
+window.fetch = async (resource, options) => {
+  const url = new URL(resource instanceof Request ? resource.url : resource, location.href);
+  const answer = probe.answers[url.pathname];
+  if (!answer) return fetchOfTheBrowser(resource, options);
+  return new Response(answer.body, { status: answer.status, headers: { "content-type": answer.type ?? "application/json" } });
+};
+
+// ---- the microphone
+
+// The browser's own processing would change what is compared. Firefox's fake microphone knows one tone only: there
+// (`?voice=FILE`) a recording that loops takes its place.
+const voice = new URLSearchParams(location.search).get("voice");
+const getUserMedia = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+let speech;
+navigator.mediaDevices.getUserMedia = async constraints => {
+  probe.microphone.push(constraints);
+  if (probe.microphoneError) throw new DOMException("made by the test", probe.microphoneError);
+  const raw = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+  if (!voice) return getUserMedia({ ...constraints, audio: { ...(typeof constraints.audio === "object" ? constraints.audio : {}), ...raw } });
+  speech ??= (async () => {
+    const context = new AudioContext({ sampleRate: RATE });
+    const file = await fetchOfTheBrowser(`/test/${voice}`);
+    const source = new AudioBufferSourceNode(context, { buffer: await context.decodeAudioData(await file.arrayBuffer()), loop: true });
+    source.start();
+    return { context, source };
+  })();
+  const { context, source } = await speech;
+  await context.resume();
+  const microphone = new MediaStreamAudioDestinationNode(context, { channelCount: 1 });
+  source.connect(microphone);
+  return microphone.stream;
+};
+
+// ---- what is heard
+
+// Records streams, all by one clock, until each has `seconds`; the samples come back as base64 of 16-bit words.
+probe.record = async (streams, seconds) => {
+  const context = new AudioContext({ sampleRate: RATE });
+  await context.audioWorklet.addModule("/test/recorder.js");
+  await context.resume();
+  const wanted = seconds * RATE;
+  const one = stream => new Promise(done => {
+    const source = new MediaStreamAudioSourceNode(context, { mediaStream: stream });
+    const node = new AudioWorkletNode(context, "recorder", { numberOfInputs: 1, numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" });
+    const chunks = [];
+    let length = 0;
+    node.port.onmessage = ({ data }) => {
+      chunks.push(data);
+      length += data.length;
+      if (length < wanted) return;
+      node.port.onmessage = null;
+      node.port.postMessage("stop");
+      source.disconnect();
+      done(chunks);
+    };
+    source.connect(node);
+  });
+  const recordings = await Promise.all(streams.map(one));
+  await context.close();
+  return recordings.map(chunks => {
+    const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0));
+    let at = 0;
+    for (const chunk of chunks) {
+      bytes.set(new Uint8Array(chunk.buffer), at);
+      at += chunk.byteLength;
+    }
+    let binary = "";
+    for (let i = 0; i < bytes.length; i += 32768) binary += String.fromCharCode(...bytes.subarray(i, i + 32768));
+    return btoa(binary);
+  });
+};
+
+// ---- conditions
+
+// Waits until `condition()` gives something true and returns it; looks again after each change the page can see,
+// and every 10 ms.
+probe.until = (condition, milliseconds) => new Promise((done, fail) => {
+  const end = performance.now() + milliseconds;
+  const look = async () => {
+    try {
+      const value = await condition();
+      if (value) return done(value);
+    } catch (error) {
+      return fail(error);
+    }
+    if (performance.now() > end) return fail(new Error(`not within ${milliseconds} ms: ${condition}`));
+    setTimeout(look, 10);
+  };
+  look();
+});
+
+// ---- the phone, by its contract only
+
+const callFacts = call => call && ({
+  id: call.id, sipCallId: call.sipCallId, direction: call.direction, state: call.state, cause: call.cause, held: call.held,
+  muted: call.muted, number: call.remote?.number, name: call.remote?.name, answeredAt: call.answeredAt,
+});
+for (const type of EVENTS) {
+  addEventListener(`soft-phone-${type}`, event => {
+    const { call, contact, ...detail } = event.detail ?? {};
+    probe.events.push({ type, phone: event.target.id, ...JSON.parse(JSON.stringify(detail)), call: callFacts(call) });
+    // Kept as it was: an ended call may have left the phone's list.
+    if (call) probe.lastCall = call;
+  });
+}
+probe.fired = type => probe.events.filter(event => event.type === type);
+
+// Makes a phone with these attributes (null: absent) and puts it onto the page.
+probe.make = (attributes, id = "phone") => {
+  const phone = document.createElement("soft-phone");
+  phone.id = id;
+  for (const [name, value] of Object.entries(attributes)) if (value !== null) phone.setAttribute(name, value);
+  document.body.append(phone);
+  return phone;
+};
+// An inner node of the phone by its part's name.
+probe.part = (name, id = "phone") => document.getElementById(id).shadowRoot.querySelector(`[part~="${name}"]`);
+// Whether a user can press it now.
+probe.usable = (name, id = "phone") => {
+  const part = probe.part(name, id);
+  if (!part || part.disabled || part.getAttribute("aria-disabled") === "true") return false;
+  return part.checkVisibility({ visibilityProperty: true, opacityProperty: true });
+};
+// What a user reads in the window.
+probe.words = (id = "phone") => probe.part("window", id).innerText;
+probe.phone = (id = "phone") => document.getElementById(id);
+// The call of a phone: the one that lives, else the last that was heard of.
+probe.call = (id = "phone") => probe.phone(id).calls[0] ?? probe.lastCall;
+probe.press = (name, id = "phone") => {
+  if (!probe.usable(name, id)) throw new Error(`nobody can press ${name} now`);
+  probe.part(name, id).click();
+};
+// As a user calls: the window, the number, the button.
+probe.dial = (number, id = "phone") => {
+  probe.phone(id).open();
+  probe.phone(id).dial(number);
+  probe.press("call", id);
+};
+probe.box = (name, id = "phone") => {
+  const { x, y, width, height } = probe.part(name, id).getBoundingClientRect();
+  return { x, y, width, height, right: innerWidth - x - width, bottom: innerHeight - y - height };
+};
+// What a failed test prints.
+probe.report = () => ({
+  phones: [...document.querySelectorAll("soft-phone")].map(phone => ({
+    id: phone.id, registration: phone.registration, calls: [...(phone.calls ?? [])].map(callFacts), words: phone.shadowRoot ? probe.words(phone.id) : null,
+  })),
+  events: probe.events.slice(-15), errors: probe.errors, violations: probe.violations,
+  wire: probe.wire.slice(-15).map(frame => `${Math.round(frame.at)} ${frame.out ? "->" : "<-"} ${frame.text.split("\r\n", 1)[0]}`),
+});
+window.probe = probe;
