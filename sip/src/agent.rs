@@ -153,7 +153,6 @@ struct Pending {
 struct Acknowledged {
     invite: ClientKey,
     to_tag: Option<String>,
-    flow: Flow,
     payload: Vec<u8>,
 }
 

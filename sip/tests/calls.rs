@@ -231,6 +231,13 @@ fn nobody_answers_for_three_minutes() {
 }
 
 #[test]
+fn an_answered_call_lasts_as_long_as_it_lasts() {
+    let (mut phone, call, _) = Phone::in_call();
+    assert_eq!((phone.timeline(Duration::from_secs(86_400)), phone.events()), (vec![], vec![]));
+    assert_eq!(phone.agent.get(call).map(|call| call.state()), Some(CallState::Active));
+}
+
+#[test]
 fn a_silent_server_and_a_lost_connection_are_network_failures() {
     let (mut phone, _, _) = Phone::calling();
     phone.advance(Duration::from_secs(33));
@@ -254,6 +261,7 @@ fn an_established_call_outlives_its_connection_and_its_bye_waits_for_the_next() 
     assert_eq!(phone.agent.get(call).unwrap().state(), CallState::Active);
     phone.agent.hangup(phone.now, call).unwrap();
     assert_eq!((phone.sent(), phone.events()), (vec![], vec!["active>ending".to_owned()]));
+    assert_eq!(phone.agent.hangup(phone.now, call), Err(Error::WrongState { state: "ending" }));
     phone.flow = Flow(2);
     phone.agent.handle_connected(phone.now, phone.flow);
     let bye = phone.request();

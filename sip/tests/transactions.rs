@@ -492,7 +492,7 @@ fn a_closed_connection_ends_what_runs_on_it() {
     bench.sent();
     bench.layer.handle_flow_closed(bench.now, FLOW);
     assert_eq!(bench.events(), ["failed transport", "terminated", "failed transport", "terminated"]);
-    assert_eq!((bench.sent(), bench.layer.len()), (vec![], 1));
+    assert_eq!((bench.sent(), bench.layer.len(), bench.layer.timers()), (vec![], 1, 1));
     assert_eq!(bench.respond(key, &served, 200), Err(Error::WrongState { state: "terminated" }));
 }
 

@@ -111,8 +111,8 @@ impl Agent {
         // §13.2.2.4: the same 2xx again means that the ACK was lost.
         let known = |ack: &&Acknowledged| ack.invite == key && ack.to_tag.as_deref() == to.tag();
         if let Some(ack) = self.acks.iter().find(known) {
-            let (flow, payload) = (ack.flow, ack.payload.clone());
-            return self.layer.send_bytes(flow, payload);
+            let payload = ack.payload.clone();
+            return self.layer.send_bytes(self.flow.unwrap_or(flow), payload);
         }
         let Some(dialog) = self.acknowledge(key, flow, response) else { return };
         let waits = self.calls.get(id).is_some_and(|call| call.dialog.is_none() && call.invite == Some(key));
@@ -163,13 +163,12 @@ impl Agent {
         self.identity.stamp(&mut ack, &mut self.entropy).ok()?;
         let payload = ack.to_bytes();
         // The connection of now, which need not be the one that the INVITE took.
-        let flow = self.flow.unwrap_or(flow);
-        self.layer.send_bytes(flow, payload.clone());
+        self.layer.send_bytes(self.flow.unwrap_or(flow), payload.clone());
         if self.acks.len() >= MAX_ACKS {
             self.acks.remove(0);
         }
         let to_tag = dialog.remote.tag().map(str::to_owned);
-        self.acks.push(Acknowledged { invite: key, to_tag, flow, payload });
+        self.acks.push(Acknowledged { invite: key, to_tag, payload });
         Some(dialog)
     }
 
