@@ -66,6 +66,8 @@ fn whatever_a_user_types_becomes_an_address_or_an_error() {
         let refused = phone.agent.call(phone.now, typed, sdp("x"), CallOptions::default());
         assert!(matches!(refused, Err(Error::Malformed { .. })), "{typed}: {refused:?}");
     }
+    let refused = phone.agent.call(phone.now, &"6".repeat(1_025), sdp("x"), CallOptions::default());
+    assert_eq!(refused, Err(Error::TooLong { what: "target", limit: 1_024 }));
     assert_eq!(phone.sent(), Vec::<String>::new());
 }
 

@@ -14,6 +14,9 @@ pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS";
 /// The only body that we read.
 pub(super) const ACCEPT: &str = "application/sdp";
 
+/// Longest target, in bytes: far beyond any number, far below what a proxy would refuse.
+const MAX_TARGET: usize = 1_024;
+
 /// RFC 3261 §20.19: expiry times are below 2³² seconds.
 const MAX_EXPIRES: u64 = 0xffff_ffff;
 
@@ -203,6 +206,9 @@ impl Identity {
     /// name before it.
     pub(super) fn target(&self, text: &str) -> Result<NameAddr, Error> {
         check_text("target", text)?;
+        if text.len() > MAX_TARGET {
+            return Err(Error::TooLong { what: "target", limit: MAX_TARGET });
+        }
         let text = text.trim();
         if text.is_empty() {
             return Err(Error::Malformed { what: "target" });

@@ -18,7 +18,7 @@ impl Agent {
     /// # Errors
     /// [`Error::Malformed`] and [`Error::Injection`] for a target, body type or header that cannot be sent,
     /// [`Error::Reserved`] for a header that the agent writes itself, [`Error::NotConnected`], [`Error::TooLong`] for too
-    /// many calls or transactions.
+    /// many calls or transactions and for a target of more than 1,024 bytes.
     pub fn call(&mut self, now: Instant, target: &str, offer: Body, options: CallOptions) -> Result<CallId, Error> {
         if self.calls.len() >= MAX_CALLS {
             return Err(Error::TooLong { what: "calls", limit: MAX_CALLS });
