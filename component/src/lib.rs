@@ -1,8 +1,21 @@
 //! The `<soft-phone>` custom element.
 
+pub mod account;
+pub mod call;
+pub mod clock;
+pub mod diagnostics;
+pub mod driver;
+pub mod element;
+pub mod failure;
+pub mod js;
 pub mod listener;
+pub mod media;
+pub mod names;
 pub mod notification;
+pub mod number;
+pub mod record;
 pub mod request;
+pub mod socket;
 pub mod state;
 pub mod strings;
 pub mod tones;

@@ -25,6 +25,20 @@ pub enum RegistrationState {
     Failed,
 }
 
+impl RegistrationState {
+    /// The name the contract uses.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            RegistrationState::Offline => "offline",
+            RegistrationState::Connecting => "connecting",
+            RegistrationState::Registering => "registering",
+            RegistrationState::Registered => "registered",
+            RegistrationState::Unregistering => "unregistering",
+            RegistrationState::Failed => "failed",
+        }
+    }
+}
+
 /// The sign-in as the page and the user see it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Registration {
@@ -79,6 +93,31 @@ pub enum Problem {
     NotRegistered,
 }
 
+impl Problem {
+    /// The `code` of errors and events.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Problem::NotConfigured => "not-configured",
+            Problem::AccountInvalid => "account-invalid",
+            Problem::AccountSignIn => "account-sign-in",
+            Problem::AccountMissing => "account-missing",
+            Problem::AccountUnreachable => "account-unreachable",
+            Problem::ServerUrl => "server-url",
+            Problem::Network => "network",
+            Problem::NotSip => "not-sip",
+            Problem::Unauthorized => "unauthorized",
+            Problem::RegistrarError => "registrar-error",
+            Problem::MicrophoneMissing => "microphone-missing",
+            Problem::MicrophoneDenied => "microphone-denied",
+            Problem::MicrophoneBusy => "microphone-busy",
+            Problem::SoundBlocked => "sound-blocked",
+            Problem::Unsupported => "unsupported",
+            Problem::NumberInvalid => "number-invalid",
+            Problem::NotRegistered => "not-registered",
+        }
+    }
+}
+
 /// Who rang whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -86,6 +125,16 @@ pub enum Direction {
     Inbound,
     /// We called them.
     Outbound,
+}
+
+impl Direction {
+    /// The name the contract uses.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Direction::Inbound => "inbound",
+            Direction::Outbound => "outbound",
+        }
+    }
 }
 
 /// State of a call (contract §4).
@@ -109,6 +158,23 @@ pub enum CallState {
     Ending,
     /// Over; see [`Call::cause`].
     Ended,
+}
+
+impl CallState {
+    /// The name the contract uses.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            CallState::Dialing => "dialing",
+            CallState::Ringing => "ringing",
+            CallState::Early => "early",
+            CallState::Incoming => "incoming",
+            CallState::Answering => "answering",
+            CallState::Active => "active",
+            CallState::Held => "held",
+            CallState::Ending => "ending",
+            CallState::Ended => "ended",
+        }
+    }
 }
 
 /// Why a call ended (contract §4).
@@ -144,6 +210,29 @@ pub enum Cause {
     Unavailable,
     /// The server refused our identity.
     Unauthorized,
+}
+
+impl Cause {
+    /// The name the contract uses.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Cause::AnsweredElsewhere => "answered-elsewhere",
+            Cause::Busy => "busy",
+            Cause::Cancelled => "cancelled",
+            Cause::Declined => "declined",
+            Cause::Failed => "failed",
+            Cause::MediaFailed => "media-failed",
+            Cause::Missed => "missed",
+            Cause::Network => "network",
+            Cause::NoAnswer => "no-answer",
+            Cause::NotFound => "not-found",
+            Cause::Redirected => "redirected",
+            Cause::RemoteHangup => "remote-hangup",
+            Cause::LocalHangup => "local-hangup",
+            Cause::Unavailable => "unavailable",
+            Cause::Unauthorized => "unauthorized",
+        }
+    }
 }
 
 /// The far end of a call.

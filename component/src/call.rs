@@ -1,0 +1,158 @@
+//! The call object that a page holds: stable for the life of the call, readable after it.
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+
+use js_sys::Promise;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use web_sys::MediaStream;
+
+use crate::driver::Driver;
+use crate::failure::{CLOSED, Failure};
+use crate::js;
+use crate::state::Call;
+
+/// What driver and page know of a call together.
+pub struct Shared {
+    /// The driver's own name for it.
+    pub key: u64,
+    /// As it stands.
+    pub facts: RefCell<Call>,
+    /// What we send, once the microphone is open.
+    pub local: RefCell<Option<MediaStream>>,
+    /// What we hear, once there is any.
+    pub remote: RefCell<Option<MediaStream>>,
+}
+
+/// One call.
+#[wasm_bindgen]
+pub struct SoftPhoneCall {
+    shared: Rc<Shared>,
+    driver: Weak<Driver>,
+}
+
+impl SoftPhoneCall {
+    /// The object of a call.
+    pub fn new(shared: Rc<Shared>, driver: Weak<Driver>) -> SoftPhoneCall {
+        SoftPhoneCall { shared, driver }
+    }
+
+    fn ask(&self, request: impl FnOnce(&Rc<Driver>, u64) -> Promise) -> Promise {
+        match self.driver.upgrade() {
+            Some(driver) => request(&driver, self.shared.key),
+            None => js::rejected(&Failure::new(CLOSED, "the phone is gone")),
+        }
+    }
+}
+
+#[wasm_bindgen]
+impl SoftPhoneCall {
+    /// A UUID of ours.
+    #[wasm_bindgen(getter)]
+    pub fn id(&self) -> String {
+        self.shared.facts.borrow().id.clone()
+    }
+
+    /// SIP's Call-ID; empty until the INVITE is sent.
+    #[wasm_bindgen(getter, js_name = sipCallId)]
+    pub fn sip_call_id(&self) -> String {
+        self.shared.facts.borrow().sip_call_id.clone()
+    }
+
+    /// `inbound` or `outbound`.
+    #[wasm_bindgen(getter)]
+    pub fn direction(&self) -> JsValue {
+        self.shared.facts.borrow().direction.as_str().into()
+    }
+
+    /// The state of contract §4.
+    #[wasm_bindgen(getter)]
+    pub fn state(&self) -> JsValue {
+        self.shared.facts.borrow().state.as_str().into()
+    }
+
+    /// `{number, uri, name, contact}`.
+    #[wasm_bindgen(getter)]
+    pub fn remote(&self) -> JsValue {
+        let facts = self.shared.facts.borrow();
+        js::object(&[
+            ("number", facts.remote.number.as_str().into()),
+            ("uri", facts.remote.uri.as_str().into()),
+            ("name", facts.remote.name.as_str().into()),
+            ("contact", JsValue::NULL),
+        ])
+        .into()
+    }
+
+    /// A `Date`.
+    #[wasm_bindgen(getter, js_name = startedAt)]
+    pub fn started_at(&self) -> JsValue {
+        js::date_or_null(Some(self.shared.facts.borrow().started_at))
+    }
+
+    /// A `Date`, or `null`.
+    #[wasm_bindgen(getter, js_name = answeredAt)]
+    pub fn answered_at(&self) -> JsValue {
+        js::date_or_null(self.shared.facts.borrow().answered_at)
+    }
+
+    /// A `Date`, or `null`.
+    #[wasm_bindgen(getter, js_name = endedAt)]
+    pub fn ended_at(&self) -> JsValue {
+        js::date_or_null(self.shared.facts.borrow().ended_at)
+    }
+
+    /// The microphone is cut off from this call.
+    #[wasm_bindgen(getter)]
+    pub fn muted(&self) -> bool {
+        self.shared.facts.borrow().muted
+    }
+
+    /// Why it ended, or `null`.
+    #[wasm_bindgen(getter)]
+    pub fn cause(&self) -> JsValue {
+        js::text_or_null(self.shared.facts.borrow().cause.map(crate::state::Cause::as_str))
+    }
+
+    /// The microphone's stream, or `null`.
+    #[wasm_bindgen(getter, js_name = localStream)]
+    pub fn local_stream(&self) -> JsValue {
+        self.shared.local.borrow().as_ref().map_or(JsValue::NULL, Into::into)
+    }
+
+    /// The far end's stream, or `null`.
+    #[wasm_bindgen(getter, js_name = remoteStream)]
+    pub fn remote_stream(&self) -> JsValue {
+        self.shared.remote.borrow().as_ref().map_or(JsValue::NULL, Into::into)
+    }
+
+    /// Answers; settles when both can speak.
+    pub fn answer(&self) -> Promise {
+        self.ask(Driver::answer)
+    }
+
+    /// Refuses a call that comes in, with 486 unless told otherwise; settles when it is over.
+    pub fn reject(&self, status: Option<u16>) -> Promise {
+        self.ask(|driver, key| driver.reject(key, status.unwrap_or(486)))
+    }
+
+    /// Ends the call in whatever state it is; settles when it is over.
+    pub fn hangup(&self) -> Promise {
+        self.ask(Driver::hangup)
+    }
+
+    /// Cuts the microphone off.
+    pub fn mute(&self) {
+        if let Some(driver) = self.driver.upgrade() {
+            driver.mute(self.shared.key, true);
+        }
+    }
+
+    /// Lets the microphone through.
+    pub fn unmute(&self) {
+        if let Some(driver) = self.driver.upgrade() {
+            driver.mute(self.shared.key, false);
+        }
+    }
+}

@@ -1,0 +1,565 @@
+//! The one owner of a phone's cores: everything that happens comes in through [`Driver::run`].
+//!
+//! ```text
+//! click, method, frame, timer, media ─► run: mutate once ─► drain ─► borrow ends ─► events, promises, view, timer
+//! ```
+//! User code (listeners, promise handlers) only ever runs after the borrow has ended, so it may call back in.
+
+mod calls;
+mod facts;
+mod output;
+mod phone;
+mod sign_in;
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+
+use js_sys::{Array, Function, Promise};
+use soft_phone_sip::Instant;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{CustomEvent, CustomEventInit, HtmlElement, PageTransitionEvent, ShadowRoot};
+
+use crate::account::{Fallback, Value};
+use crate::clock::{self, Timer};
+use crate::failure::{Failure, VETOED};
+use crate::js::{self, Deferred};
+use crate::listener::Listener;
+use crate::media::microphone;
+use crate::names;
+use crate::number;
+use crate::request::Request;
+use crate::state::{CallState, Direction, PhoneState, Problem};
+use crate::strings::Lang;
+use crate::tones::{Tone, Tones};
+use crate::view::{Corner, Mode, View, ViewConfig};
+
+use output::Output;
+use phone::Phone;
+use sign_in::Source;
+
+/// 603: the user says no, for all of the user's phones (RFC 3261 §21.6.2).
+const DECLINE: u16 = 603;
+
+/// One phone.
+pub struct Driver {
+    me: Weak<Driver>,
+    host: HtmlElement,
+    root: ShadowRoot,
+    phone: RefCell<Phone>,
+    view: RefCell<Option<Rc<View>>>,
+    tones: Tones,
+    /// The page's property `account`.
+    account: RefCell<Option<Rc<Value>>>,
+    /// The page's property `credentials`.
+    credentials: RefCell<Option<Function>>,
+    /// Counts loads of the account: only the last one counts.
+    round: Cell<u32>,
+    /// A change of the markup waits to be looked at.
+    changed: Cell<bool>,
+    /// Outputs are being delivered, by a frame further up the stack.
+    delivering: Cell<bool>,
+    timer: RefCell<Option<(Instant, Timer)>>,
+    drawn: RefCell<Option<PhoneState>>,
+    listeners: RefCell<Vec<Listener>>,
+    /// Waits for a gesture while the browser plays nothing.
+    gesture: RefCell<Vec<Listener>>,
+}
+
+impl Driver {
+    /// The phone of `host`, not running yet.
+    pub fn new(host: HtmlElement, root: ShadowRoot) -> Rc<Driver> {
+        Rc::new_cyclic(|me: &Weak<Driver>| {
+            let blocked = me.clone();
+            let on_blocked = Rc::new(move |silent| {
+                if let Some(driver) = blocked.upgrade() {
+                    // A tone may be started while its outcome is being told.
+                    spawn_local(async move { driver.run(|phone, _| phone.block_sound(silent)) });
+                }
+            });
+            Driver {
+                me: me.clone(),
+                host,
+                root,
+                phone: RefCell::new(Phone::new(me.clone())),
+                view: RefCell::new(None),
+                tones: Tones::new(on_blocked),
+                account: RefCell::new(None),
+                credentials: RefCell::new(None),
+                round: Cell::new(0),
+                changed: Cell::new(false),
+                delivering: Cell::new(false),
+                timer: RefCell::new(None),
+                drawn: RefCell::new(None),
+                listeners: RefCell::default(),
+                gesture: RefCell::default(),
+            }
+        })
+    }
+
+    /// Changes the phone once, then does everything that follows from it.
+    pub fn run<R>(self: &Rc<Self>, mutate: impl FnOnce(&mut Phone, Instant) -> R) -> R {
+        let (result, deadline) = {
+            let mut phone = self.phone.borrow_mut();
+            let now = clock::now();
+            let result = mutate(&mut phone, now);
+            phone.drain(now);
+            (result, phone.deadline())
+        };
+        self.set_timer(deadline);
+        self.deliver();
+        result
+    }
+
+    // The element's life.
+
+    /// The element is in the page. May be said again: moving it ends no call.
+    pub fn connected(self: &Rc<Self>) {
+        if self.phone.borrow().running {
+            return;
+        }
+        self.phone.borrow_mut().running = true;
+        if self.view.borrow().is_none() {
+            let me = self.me.clone();
+            let requests = Rc::new(move |request| {
+                if let Some(driver) = me.upgrade() {
+                    driver.request(request);
+                }
+            });
+            // Without a view the phone still works for the page's scripts.
+            if let Ok(view) = View::new(&self.host, &self.root, requests) {
+                self.view.replace(Some(Rc::new(view)));
+            }
+        }
+        self.listen();
+        let driver = self.clone();
+        spawn_local(async move {
+            let granted = microphone::is_granted().await;
+            driver.run(|phone, _| phone.granted |= granted);
+        });
+        let wanted = !self.host.has_attribute(names::NO_REGISTER);
+        self.run(|phone, _| phone.wanted = wanted);
+        self.configure();
+    }
+
+    /// The element left the page, for good unless it is back in the next task.
+    pub fn disconnected(self: &Rc<Self>) {
+        let driver = self.clone();
+        let timer: Rc<RefCell<Option<Timer>>> = Rc::default();
+        let kept = timer.clone();
+        timer.replace(Timer::new(0, move || {
+            kept.take();
+            if !driver.host.is_connected() {
+                driver.stop();
+            }
+        }));
+    }
+
+    /// An attribute changed.
+    pub fn attribute_changed(self: &Rc<Self>, name: &str) {
+        if !self.phone.borrow().running {
+            return;
+        }
+        match name {
+            names::MODE | names::CORNER | names::LANG => self.configure_view(),
+            names::NO_REGISTER => {}
+            _ => self.reconfigure_soon(),
+        }
+    }
+
+    /// The page's property `account`; `null` takes it away.
+    pub fn set_account(self: &Rc<Self>, account: &JsValue) {
+        let value = (!account.is_null() && !account.is_undefined()).then(|| Rc::new(js::read(account)));
+        self.account.replace(value);
+        self.reconfigure_soon();
+    }
+
+    /// The page's property `credentials`; anything but a function takes it away.
+    pub fn set_credentials(self: &Rc<Self>, credentials: &JsValue) {
+        self.credentials.replace(sign_in::callback(credentials));
+        self.reconfigure_soon();
+    }
+
+    // Methods.
+
+    /// Signs in.
+    pub fn register(self: &Rc<Self>) -> Promise {
+        let (end, promise) = Deferred::new();
+        self.run(|phone, now| phone.register(now, end));
+        promise
+    }
+
+    /// Signs out.
+    pub fn unregister(self: &Rc<Self>) -> Promise {
+        let (end, promise) = Deferred::new();
+        self.run(|phone, now| phone.unregister(now, end));
+        promise
+    }
+
+    /// Calls; the promise brings the call object once the INVITE is sent.
+    pub fn call(self: &Rc<Self>, typed: &str, source: &str) -> Promise {
+        let Some(target) = number::normalise(typed) else {
+            self.run(|phone, _| phone.notify(Problem::NumberInvalid));
+            return js::rejected(&Problem::NumberInvalid.into());
+        };
+        let detail = js::object(&[("number", target.as_str().into()), ("source", source.into())]);
+        if !self.dispatch(names::DIAL, &detail, true) {
+            return js::rejected(&Failure::new(VETOED, "a listener of soft-phone-dial prevented the call"));
+        }
+        let (end, promise) = Deferred::new();
+        self.run(|phone, _| phone.dial(target, end));
+        promise
+    }
+
+    /// Answers a call.
+    pub fn answer(self: &Rc<Self>, call: u64) -> Promise {
+        let (end, promise) = Deferred::new();
+        self.run(|phone, _| phone.answer(call, end));
+        promise
+    }
+
+    /// Refuses a call.
+    pub fn reject(self: &Rc<Self>, call: u64, status: u16) -> Promise {
+        let (end, promise) = Deferred::new();
+        self.run(|phone, now| phone.reject(now, call, status, end));
+        promise
+    }
+
+    /// Ends a call.
+    pub fn hangup(self: &Rc<Self>, call: u64) -> Promise {
+        let (end, promise) = Deferred::new();
+        self.run(|phone, now| phone.hangup(now, call, end));
+        promise
+    }
+
+    /// Cuts a call's microphone off, or lets it through.
+    pub fn mute(self: &Rc<Self>, call: u64, muted: bool) {
+        self.run(|phone, _| phone.mute(call, muted));
+    }
+
+    /// Shows or hides the window.
+    pub fn show(self: &Rc<Self>, open: bool) {
+        self.run(|phone, _| phone.open = open);
+    }
+
+    /// Fills the number field and shows it.
+    pub fn set_number(self: &Rc<Self>, number: &str) {
+        self.show(true);
+        let view = self.view.borrow().clone();
+        if let Some(view) = view {
+            view.set_number(number);
+        }
+    }
+
+    /// The state of the sign-in.
+    pub fn registration(&self) -> &'static str {
+        self.phone.borrow().registration.state.as_str()
+    }
+
+    /// The live calls' objects, oldest first.
+    pub fn calls(&self) -> Array {
+        self.phone.borrow().calls.iter().map(|entry| &entry.object).collect()
+    }
+
+    /// The records of finished calls, oldest first.
+    pub fn history(&self) -> Array {
+        self.phone.borrow().history.iter().map(output::record).collect()
+    }
+
+    /// What a ticket needs: no secrets in it.
+    pub fn diagnostics(&self) -> JsValue {
+        let phone = self.phone.borrow();
+        let trace: Array = phone
+            .trace
+            .entries()
+            .map(|entry| {
+                js::object(&[
+                    ("at", js::iso_or_null(Some(entry.at))),
+                    ("direction", if entry.sent { "sent" } else { "received" }.into()),
+                    ("message", entry.text.as_str().into()),
+                ])
+            })
+            .collect();
+        js::object(&[
+            ("version", env!("CARGO_PKG_VERSION").into()),
+            ("registration", output::registration(&phone.registration).into()),
+            ("uri", js::text_or_null(phone.account.as_ref().map(|account| account.uri.to_string()).as_deref())),
+            ("engine", "browser".into()),
+            ("calls", phone.calls.len().into()),
+            ("history", phone.history.iter().map(output::record).collect::<Array>().into()),
+            ("trace", trace.into()),
+        ])
+        .into()
+    }
+
+    // Inside.
+
+    fn request(self: &Rc<Self>, request: Request) {
+        let with = |id: &str, act: &dyn Fn(u64) -> Promise| {
+            let key = self.phone.borrow().key_of(id);
+            if let Some(key) = key {
+                quietly(act(key));
+            }
+        };
+        match request {
+            Request::Register => quietly(self.register()),
+            Request::Unregister => quietly(self.unregister()),
+            Request::Call { number } => quietly(self.call(&number, "window")),
+            Request::Answer { call } => with(&call, &|key| self.answer(key)),
+            Request::Decline { call } => with(&call, &|key| self.reject(key, DECLINE)),
+            Request::Hangup { call } => with(&call, &|key| self.hangup(key)),
+            Request::Mute { call, muted } => {
+                let key = self.phone.borrow().key_of(&call);
+                if let Some(key) = key {
+                    self.mute(key, muted);
+                }
+            }
+            Request::Open => self.show(true),
+            Request::Close => self.show(false),
+            Request::UserGesture => self.gesture(),
+            Request::DismissNotice => self.run(|phone, _| {
+                phone.notice = None;
+                phone.last_ended = None;
+            }),
+        }
+    }
+
+    /// The user touched the page: sound may be allowed now.
+    fn gesture(self: &Rc<Self>) {
+        self.gesture.borrow_mut().clear();
+        self.tones.unlock();
+        self.run(|phone, _| phone.play_all());
+    }
+
+    fn configure_view(&self) {
+        let attribute = |name| self.host.get_attribute(name);
+        let document = self.host.owner_document().and_then(|document| document.document_element());
+        let document_lang = document.and_then(|root| root.get_attribute("lang"));
+        let config = ViewConfig {
+            mode: Mode::from_attribute(attribute(names::MODE).as_deref()),
+            corner: Corner::from_attribute(attribute(names::CORNER).as_deref()),
+            lang: Lang::choose(attribute(names::LANG).as_deref(), document_lang.as_deref()),
+        };
+        let view = self.view.borrow().clone();
+        if let Some(view) = view {
+            view.configure(&config);
+        }
+    }
+
+    /// Several attributes are often set one after the other: look at them together.
+    fn reconfigure_soon(self: &Rc<Self>) {
+        if self.phone.borrow().running && !self.changed.replace(true) {
+            let driver = self.clone();
+            spawn_local(async move {
+                if driver.phone.borrow().running && driver.changed.get() {
+                    driver.configure();
+                }
+            });
+        }
+    }
+
+    fn configure(self: &Rc<Self>) {
+        self.changed.set(false);
+        self.configure_view();
+        let attribute = |name| self.host.get_attribute(name).unwrap_or_default();
+        let fallback = Fallback {
+            server: attribute(names::SERVER),
+            uri: attribute(names::URI),
+            display_name: attribute(names::DISPLAY_NAME),
+        };
+        self.phone.borrow_mut().fallback = fallback;
+        sign_in::load_account(self, self.source());
+    }
+
+    fn source(&self) -> Source {
+        if let Some(account) = &*self.account.borrow() {
+            return Source::Given(account.clone());
+        }
+        if let Some(callback) = &*self.credentials.borrow() {
+            return Source::Callback(callback.clone());
+        }
+        match self.host.get_attribute(names::ACCOUNT_URL).filter(|url| !url.trim().is_empty()) {
+            Some(url) => Source::Url(url),
+            None => Source::Markup,
+        }
+    }
+
+    fn listen(self: &Rc<Self>) {
+        let Some(window) = web_sys::window() else { return };
+        let on = |name, act: fn(&Rc<Driver>, &web_sys::Event)| {
+            let me = self.me.clone();
+            Listener::new(&window, name, move |event| {
+                if let Some(driver) = me.upgrade() {
+                    act(&driver, &event);
+                }
+            })
+        };
+        self.listeners.replace(vec![
+            // Not `unload`: it would keep the page out of the back/forward cache.
+            on("pagehide", |driver, _| driver.leave()),
+            on("pageshow", |driver, event| {
+                if event.unchecked_ref::<PageTransitionEvent>().persisted() {
+                    driver.configure();
+                }
+            }),
+            on("online", |driver, _| {
+                driver.run(|phone, now| {
+                    if let Some(plan) = &mut phone.plan {
+                        plan.handle_online(now);
+                    }
+                });
+            }),
+        ]);
+    }
+
+    /// Unregisters and hangs up, now.
+    fn leave(self: &Rc<Self>) {
+        self.round.set(self.round.get().wrapping_add(1));
+        self.run(|phone, now| {
+            phone.loading = false;
+            phone.reload_at = None;
+            phone.leave(now);
+            phone.fault = None;
+        });
+    }
+
+    fn stop(self: &Rc<Self>) {
+        if !self.phone.borrow().running {
+            return;
+        }
+        self.leave();
+        self.phone.borrow_mut().running = false;
+        self.listeners.take();
+        self.gesture.take();
+        self.view.take();
+        self.drawn.take();
+        self.tones.set(None);
+    }
+
+    fn set_timer(self: &Rc<Self>, deadline: Option<Instant>) {
+        let set = self.timer.borrow().as_ref().map(|(at, _)| *at);
+        if set == deadline {
+            return;
+        }
+        let timer = deadline.and_then(|at| {
+            let me = self.me.clone();
+            // A timer may be early by a fraction of a millisecond: rounding up saves a turn for nothing.
+            let wait = at.saturating_duration_since(clock::now()).as_micros().div_ceil(1000);
+            let timer = Timer::new(u64::try_from(wait).unwrap_or(u64::MAX), move || {
+                if let Some(driver) = me.upgrade() {
+                    driver.timer.take();
+                    driver.tick();
+                }
+            })?;
+            Some((at, timer))
+        });
+        self.timer.replace(timer);
+    }
+
+    fn tick(self: &Rc<Self>) {
+        let reload = self.run(|phone, now| {
+            phone.handle_timeout(now);
+            phone.reload_at.take_if(|at| now >= *at).is_some()
+        });
+        if reload {
+            sign_in::load_account(self, self.source());
+        }
+    }
+
+    /// Tells the page and the view, with no borrow held. What happens meanwhile is appended.
+    fn deliver(self: &Rc<Self>) {
+        if self.delivering.replace(true) {
+            return;
+        }
+        loop {
+            let next = self.phone.borrow_mut().outputs.pop_front();
+            match next {
+                None => break,
+                Some(Output::Event { name, detail }) => {
+                    self.dispatch(name, &detail, false);
+                }
+                Some(Output::Incoming { call }) => {
+                    let detail = js::object(&[("call", call)]);
+                    if self.dispatch(names::INCOMING, &detail, true) {
+                        self.phone.borrow_mut().open = true;
+                    }
+                }
+                Some(Output::Settle { promise, result }) => promise.settle(result),
+            }
+        }
+        self.delivering.set(false);
+        self.draw();
+    }
+
+    fn draw(self: &Rc<Self>) {
+        let state = self.phone.borrow().snapshot();
+        if self.drawn.borrow().as_ref() == Some(&state) {
+            return;
+        }
+        self.tones.set(self.tone(&state));
+        self.wait_for_gesture(state.notice == Some(Problem::SoundBlocked));
+        let view = self.view.borrow().clone();
+        self.drawn.replace(Some(state.clone()));
+        if let Some(view) = view {
+            view.update(&state);
+        }
+    }
+
+    /// What is heard besides voices: nothing may ring into a conversation.
+    fn tone(&self, state: &PhoneState) -> Option<Tone> {
+        let any = |wanted: CallState| state.calls.iter().any(|call| call.state == wanted);
+        if any(CallState::Active) || any(CallState::Early) || any(CallState::Answering) {
+            None
+        } else if any(CallState::Incoming) {
+            Some(Tone::Ring)
+        } else if state
+            .calls
+            .iter()
+            .any(|call| call.state == CallState::Ringing && call.direction == Direction::Outbound)
+        {
+            Some(Tone::RingBack)
+        } else if self.phone.borrow().busy_until.is_some() && state.calls.is_empty() {
+            Some(Tone::Busy)
+        } else {
+            None
+        }
+    }
+
+    /// A click or a key anywhere on the page lets sound through.
+    fn wait_for_gesture(self: &Rc<Self>, wait: bool) {
+        if wait != self.gesture.borrow().is_empty() {
+            return;
+        }
+        let window = web_sys::window().filter(|_| wait);
+        let listeners = window.map(|window| {
+            ["pointerup", "keydown"].map(|name| {
+                let me = self.me.clone();
+                Listener::new(&window, name, move |_| {
+                    if let Some(driver) = me.upgrade() {
+                        driver.gesture();
+                    }
+                })
+            })
+        });
+        self.gesture.replace(listeners.into_iter().flatten().collect());
+    }
+
+    /// Dispatches an event at the element; false when a listener prevented the default.
+    fn dispatch(&self, name: &str, detail: &JsValue, cancelable: bool) -> bool {
+        let init = CustomEventInit::new();
+        init.set_bubbles(true);
+        init.set_composed(true);
+        init.set_cancelable(cancelable);
+        init.set_detail(detail);
+        CustomEvent::new_with_event_init_dict(name, &init)
+            .and_then(|event| self.host.dispatch_event(&event))
+            .unwrap_or(true)
+    }
+}
+
+/// For the window, which learns the outcome from the facts: no "unhandled rejection" in the console.
+fn quietly(promise: Promise) {
+    spawn_local(async move {
+        let _ = JsFuture::from(promise).await;
+    });
+}

@@ -1,0 +1,75 @@
+//! What leaves the driver once its borrow has ended: events to the page, promises that settle.
+
+use js_sys::Object;
+use wasm_bindgen::JsValue;
+
+use crate::failure::Failure;
+use crate::js::{self, Deferred};
+use crate::record::Record;
+use crate::state::Registration;
+
+/// Something for the page, in the order in which it happened.
+pub enum Output {
+    /// An event at the element.
+    Event {
+        /// Its type.
+        name: &'static str,
+        /// Its detail.
+        detail: Object,
+    },
+    /// A call comes in: unless a listener objects, the window opens.
+    Incoming {
+        /// The call object.
+        call: JsValue,
+    },
+    /// A promise settles.
+    Settle {
+        /// Its end.
+        promise: Deferred,
+        /// How.
+        result: Result<JsValue, Failure>,
+    },
+}
+
+/// The detail of `soft-phone-registration`.
+pub fn registration(registration: &Registration) -> Object {
+    js::object(&[
+        ("state", registration.state.as_str().into()),
+        ("cause", js::text_or_null(registration.cause.map(crate::state::Problem::as_str))),
+        ("sipStatus", js::status_or_null(registration.sip_status)),
+        ("server", js::text_or_null(registration.server.as_deref())),
+        ("retryAt", js::date_or_null(registration.retry_at)),
+    ])
+}
+
+/// The detail of `soft-phone-error`.
+pub fn error(failure: &Failure) -> Object {
+    js::object(&[("code", failure.code.into()), ("message", failure.message.as_str().into())])
+}
+
+/// A record as contract §7 wants it.
+pub fn record(record: &Record) -> Object {
+    let call = &record.call;
+    js::object(&[
+        ("id", call.id.as_str().into()),
+        ("sipCallId", call.sip_call_id.as_str().into()),
+        ("direction", call.direction.as_str().into()),
+        ("from", record.from().into()),
+        ("to", record.to().into()),
+        ("peerRaw", call.remote.number.as_str().into()),
+        ("peerName", js::text_or_null((!call.remote.name.is_empty()).then_some(call.remote.name.as_str()))),
+        ("startedAt", js::iso_or_null(Some(call.started_at))),
+        ("answeredAt", js::iso_or_null(call.answered_at)),
+        ("endedAt", js::iso_or_null(call.ended_at)),
+        ("totalSeconds", record.total_seconds.into()),
+        ("talkSeconds", record.talk_seconds.into()),
+        ("disposition", record.disposition.into()),
+        ("cause", js::text_or_null(call.cause.map(crate::state::Cause::as_str))),
+        ("sipStatus", js::status_or_null(call.sip_status.or(call.answered_at.map(|_| 200)))),
+        ("recordingUrl", JsValue::NULL),
+        ("notes", "".into()),
+        ("transferredFrom", JsValue::NULL),
+        ("quality", JsValue::NULL),
+        ("contact", JsValue::NULL),
+    ])
+}

@@ -1,0 +1,371 @@
+//! Everything the driver holds behind its one borrow, and the drain that follows each change.
+
+use std::collections::VecDeque;
+use std::rc::{Rc, Weak};
+
+use soft_phone_sip::{Agent, Event, Flow, Instant};
+
+use super::Driver;
+use super::calls::Entry;
+use super::facts;
+use super::output::{self, Output};
+use crate::account::{Account, Fallback};
+use crate::clock;
+use crate::diagnostics::Trace;
+use crate::failure::Failure;
+use crate::js::Deferred;
+use crate::media::Settings;
+use crate::names;
+use crate::record::Record;
+use crate::socket::link::{self, Link};
+use crate::socket::{Action, Phase, Plan};
+use crate::state::{Call, EpochMillis, PhoneState, Problem, Registration, RegistrationState};
+
+/// Why the registrar refused, as it said.
+#[derive(Clone, Debug, Default)]
+pub struct Refusal {
+    /// Why.
+    pub cause: Option<soft_phone_sip::Cause>,
+    /// The final answer's status.
+    pub status: Option<u16>,
+    /// Its reason phrase.
+    pub reason: Option<String>,
+    /// When it is tried again.
+    pub retry_at: Option<EpochMillis>,
+}
+
+/// A WebSocket and what was learnt about it.
+pub struct Connection {
+    /// The agent's name for it.
+    pub flow: Flow,
+    pub(super) link: Link,
+    /// SIP came in on it.
+    sip_seen: bool,
+}
+
+/// The phone: cores, calls, facts.
+pub struct Phone {
+    pub(super) me: Weak<Driver>,
+    /// In the page and running.
+    pub(super) running: bool,
+    /// Somebody wants us to be signed in.
+    pub(super) wanted: bool,
+    pub(super) fallback: Fallback,
+    pub(super) account: Option<Account>,
+    pub(super) fault: Option<Problem>,
+    pub(super) loading: bool,
+    /// When the account is fetched again, by itself.
+    pub(super) reload_at: Option<Instant>,
+    /// Fetches that failed since the last one that did not.
+    pub(super) reloads: u32,
+    /// The credentials were fetched anew for the refusal that stands.
+    pub(super) asked_again: bool,
+    pub(super) agent: Option<Agent>,
+    pub(super) plan: Option<Plan>,
+    pub(super) connection: Option<Connection>,
+    next_flow: u64,
+    pub(super) link_fault: Option<Problem>,
+    pub(super) refusal: Refusal,
+    pub(super) registration: Registration,
+    pub(super) registering: Vec<Deferred>,
+    pub(super) unregistering: Vec<Deferred>,
+    pub(super) calls: Vec<Entry>,
+    pub(super) next_call: u64,
+    pub(super) history: VecDeque<Record>,
+    pub(super) last_ended: Option<Call>,
+    /// The busy tone ends then.
+    pub(super) busy_until: Option<Instant>,
+    pub(super) open: bool,
+    pub(super) notice: Option<Problem>,
+    pub(super) sound_blocked: bool,
+    pub(super) granted: bool,
+    pub(super) trace: Trace,
+    pub(super) outputs: VecDeque<Output>,
+}
+
+impl Phone {
+    pub(super) fn new(me: Weak<Driver>) -> Phone {
+        Phone {
+            me,
+            running: false,
+            wanted: false,
+            fallback: Fallback::default(),
+            account: None,
+            fault: Some(Problem::NotConfigured),
+            loading: false,
+            reload_at: None,
+            reloads: 0,
+            asked_again: false,
+            agent: None,
+            plan: None,
+            connection: None,
+            next_flow: 0,
+            link_fault: None,
+            refusal: Refusal::default(),
+            registration: Registration::default(),
+            registering: Vec::new(),
+            unregistering: Vec::new(),
+            calls: Vec::new(),
+            next_call: 0,
+            history: VecDeque::new(),
+            last_ended: None,
+            busy_until: None,
+            open: false,
+            notice: None,
+            sound_blocked: false,
+            granted: false,
+            trace: Trace::default(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Does everything that the last change asks for: connection, messages, events, facts.
+    pub(super) fn drain(&mut self, now: Instant) {
+        loop {
+            if let Some(action) = self.plan.as_mut().and_then(Plan::poll_action) {
+                self.act(now, action);
+            } else if let Some(transmit) = self.agent.as_mut().and_then(Agent::poll_transmit) {
+                self.trace.note(clock::epoch_millis(), true, &transmit.payload);
+                if let Some(connection) = self.connection.as_ref().filter(|open| open.flow == transmit.flow) {
+                    connection.link.send(&transmit.payload);
+                }
+            } else if let Some(event) = self.agent.as_mut().and_then(Agent::poll_event) {
+                self.handle_event(now, event);
+            } else {
+                break;
+            }
+        }
+        self.publish_registration();
+    }
+
+    /// When the driver is to come back by itself.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        [
+            self.agent.as_ref().and_then(Agent::poll_timeout),
+            self.plan.as_ref().and_then(Plan::poll_timeout),
+            self.reload_at,
+            self.busy_until,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Lets what is due happen.
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        if let Some(agent) = &mut self.agent {
+            agent.handle_timeout(now);
+        }
+        if let Some(plan) = &mut self.plan {
+            if plan.wants_to_return(now) && self.calls.is_empty() {
+                plan.return_to_first(now);
+            } else {
+                plan.handle_timeout(now);
+            }
+        }
+        if self.busy_until.is_some_and(|until| now >= until) {
+            self.busy_until = None;
+        }
+    }
+
+    fn act(&mut self, now: Instant, action: Action) {
+        match action {
+            Action::Close => self.disconnect(now),
+            Action::Ping => {
+                if let Some(connection) = &self.connection {
+                    connection.link.send(b"\r\n\r\n");
+                }
+            }
+            Action::Open(url) => {
+                self.disconnect(now);
+                let flow = Flow(self.next_flow);
+                self.next_flow += 1;
+                let me = self.me.clone();
+                let report = Rc::new(move |report| {
+                    if let Some(driver) = me.upgrade() {
+                        driver.run(|phone, now| phone.handle_link(now, flow, report));
+                    }
+                });
+                match Link::open(&url, report) {
+                    Ok(link) => self.connection = Some(Connection { flow, link, sip_seen: false }),
+                    Err(_) => {
+                        self.link_fault = Some(Problem::ServerUrl);
+                        if let Some(plan) = &mut self.plan {
+                            plan.handle_closed(now);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn disconnect(&mut self, now: Instant) {
+        if let Some(connection) = self.connection.take()
+            && let Some(agent) = &mut self.agent
+        {
+            agent.handle_disconnected(now, connection.flow);
+        }
+    }
+
+    fn handle_link(&mut self, now: Instant, flow: Flow, report: link::Report) {
+        let Some(connection) = self.connection.as_mut().filter(|open| open.flow == flow) else { return };
+        let Some(plan) = &mut self.plan else { return };
+        match report {
+            link::Report::Opened { sip: true } => {
+                plan.handle_opened(now);
+                if let Some(agent) = &mut self.agent {
+                    agent.handle_connected(now, flow);
+                }
+            }
+            // RFC 7118 §4.1: without the subprotocol there is no SIP.
+            link::Report::Opened { sip: false } => {
+                self.link_fault = Some(Problem::NotSip);
+                plan.give_up_server(now);
+            }
+            link::Report::Closed => {
+                self.disconnect(now);
+                if let Some(plan) = &mut self.plan {
+                    plan.handle_closed(now);
+                }
+            }
+            link::Report::Data(bytes) => {
+                let blank = bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n'));
+                plan.handle_data(now, blank);
+                if blank {
+                    return;
+                }
+                self.trace.note(clock::epoch_millis(), false, &bytes);
+                connection.sip_seen |= is_sip(&bytes);
+                if !connection.sip_seen {
+                    self.link_fault = Some(Problem::NotSip);
+                    plan.give_up_server(now);
+                } else if let Some(agent) = &mut self.agent {
+                    self.link_fault = None;
+                    agent.handle_input(now, flow, &bytes);
+                }
+            }
+        }
+    }
+
+    fn handle_event(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::Registration { state, cause, status, reason, retry_at, expires: _ } => {
+                self.refusal = Refusal { cause, status, reason, retry_at: retry_at.map(clock::to_epoch) };
+                if state == soft_phone_sip::RegistrationState::Registered {
+                    self.asked_again = false;
+                } else if state == soft_phone_sip::RegistrationState::Failed
+                    && cause == Some(soft_phone_sip::Cause::Unauthorized)
+                {
+                    self.ask_for_credentials();
+                }
+            }
+            Event::Incoming { call, offer } => self.on_incoming(call, offer),
+            Event::Progress { call, answer, fork, .. } => self.on_progress(call, fork, answer),
+            Event::Answered { call, answer, fork } => self.on_answered(call, fork, answer),
+            Event::Offer { call, offer } => self.on_offer(now, call, offer),
+            Event::Answer { call, answer } => self.on_answer(call, answer),
+            Event::State { call, state, .. } => self.on_state(call, state),
+            Event::Ended { call, cause, status, reason } => self.on_ended(now, call, cause, status, reason),
+            // A re-INVITE is answered at once, so nothing is left to take back; OPTIONS is not sent.
+            Event::OfferWithdrawn { .. } | Event::Options { .. } => {}
+        }
+    }
+
+    /// Compares the facts of the sign-in with those told last, and tells what is new.
+    fn publish_registration(&mut self) {
+        let phase = self.plan.as_ref().map_or(Phase::Idle, Plan::phase);
+        let (state, cause) = facts::registration(&facts::Inputs {
+            fault: self.fault,
+            loading: self.loading,
+            wanted: self.wanted,
+            phase,
+            link_fault: self.link_fault,
+            agent: self.agent.as_ref().map_or(soft_phone_sip::RegistrationState::Offline, Agent::registration),
+            cause: self.refusal.cause,
+        });
+        let refused = matches!(phase, Phase::Open) && state == RegistrationState::Failed && self.fault.is_none();
+        let retry_at = match phase {
+            Phase::Waiting { until } if self.fault.is_none() => Some(clock::to_epoch(until).round()),
+            _ if refused => self.refusal.retry_at,
+            _ if self.fault.is_some() => self.reload_at.map(|at| clock::to_epoch(at).round()),
+            _ => None,
+        };
+        let told = Registration {
+            state,
+            cause,
+            sip_status: self.refusal.status.filter(|_| refused || state == RegistrationState::Registered),
+            server: self.plan.as_ref().and_then(Plan::server).map(str::to_owned),
+            retry_at,
+        };
+        self.settle_registration(&told);
+        // The wall clock may move under the time of the next try; that alone is no news.
+        let news = Registration { retry_at: self.registration.retry_at, ..told.clone() } != self.registration;
+        if !news && told.retry_at.is_some() == self.registration.retry_at.is_some() {
+            return;
+        }
+        let problem = told.cause.filter(|cause| {
+            self.registration.cause != Some(*cause) && *cause != Problem::NotConfigured && self.running
+        });
+        self.outputs.push_back(Output::Event { name: names::REGISTRATION, detail: output::registration(&told) });
+        self.registration = told;
+        if let Some(problem) = problem {
+            self.tell_error(&problem.into());
+        }
+    }
+
+    pub(super) fn tell_error(&mut self, failure: &Failure) {
+        self.outputs.push_back(Output::Event { name: names::ERROR, detail: output::error(failure) });
+    }
+
+    /// Tells the user something, in the window and by an event.
+    pub(super) fn notify(&mut self, problem: Problem) {
+        if self.notice != Some(problem) {
+            self.notice = Some(problem);
+            self.tell_error(&problem.into());
+        }
+    }
+
+    /// What the window draws.
+    pub(super) fn snapshot(&self) -> PhoneState {
+        PhoneState {
+            user: self.account.as_ref().map(Account::label),
+            registration: self.registration.clone(),
+            calls: self.calls.iter().map(|entry| entry.shared.facts.borrow().clone()).collect(),
+            last_ended: self.last_ended.clone(),
+            open: self.open,
+            notice: self.notice.or(self.sound_blocked.then_some(Problem::SoundBlocked)),
+            level_dbfs: None,
+        }
+    }
+
+    pub(super) fn media_settings(&self, driver: &Driver) -> Settings {
+        let account = self.account.as_ref();
+        Settings {
+            ice_servers: account.map(|account| account.ice_servers.clone()).unwrap_or_default(),
+            relay_only: account.is_some_and(|account| account.relay_only),
+            granted: self.granted,
+            root: driver.root.clone(),
+        }
+    }
+}
+
+/// Whether the first line is SIP's: a request ends with the version, a response begins with it.
+fn is_sip(message: &[u8]) -> bool {
+    let line = message.split(|&byte| byte == b'\n').find(|line| !line.is_empty() && *line != b"\r").unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line).to_ascii_uppercase();
+    line.starts_with(b"SIP/2.0 ") || line.ends_with(b" SIP/2.0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_sip;
+
+    #[test]
+    fn sip_is_known_by_its_first_line() {
+        assert!(is_sip(b"SIP/2.0 200 OK\r\nVia: x\r\n\r\n"));
+        assert!(is_sip(b"\r\nINVITE sip:a@b SIP/2.0\r\n"));
+        assert!(!is_sip(b"{\"hello\":1}"));
+        assert!(!is_sip(b"HTTP/1.1 200 OK\r\n"));
+        assert!(!is_sip(b""));
+    }
+}

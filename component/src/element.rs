@@ -1,0 +1,123 @@
+//! What the class shim (`js/element.js`) delegates to.
+
+use std::rc::Rc;
+
+use js_sys::{Array, Function, Promise};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use web_sys::{HtmlElement, ShadowRootInit, ShadowRootMode};
+
+use crate::driver::Driver;
+use crate::js;
+use crate::names::{ATTRIBUTES, Kind};
+
+/// One `<soft-phone>`.
+#[wasm_bindgen]
+pub struct Phone {
+    driver: Rc<Driver>,
+}
+
+#[wasm_bindgen]
+impl Phone {
+    /// The phone of a new element; called by the element's constructor.
+    ///
+    /// # Errors
+    /// The browser's exception when the element has a shadow root already.
+    #[wasm_bindgen(constructor)]
+    pub fn new(host: HtmlElement) -> Result<Phone, JsValue> {
+        let root = host.attach_shadow(&ShadowRootInit::new(ShadowRootMode::Open))?;
+        Ok(Phone { driver: Driver::new(host, root) })
+    }
+
+    /// `connectedCallback`.
+    pub fn connected(&self) {
+        self.driver.connected();
+    }
+
+    /// `disconnectedCallback`.
+    pub fn disconnected(&self) {
+        self.driver.disconnected();
+    }
+
+    /// `attributeChangedCallback`.
+    pub fn changed(&self, name: &str) {
+        self.driver.attribute_changed(name);
+    }
+
+    /// The property `account`.
+    #[wasm_bindgen(js_name = setAccount)]
+    pub fn set_account(&self, account: &JsValue) {
+        self.driver.set_account(account);
+    }
+
+    /// The property `credentials`.
+    #[wasm_bindgen(js_name = setCredentials)]
+    pub fn set_credentials(&self, credentials: &JsValue) {
+        self.driver.set_credentials(credentials);
+    }
+
+    /// The property `registration`.
+    pub fn registration(&self) -> JsValue {
+        self.driver.registration().into()
+    }
+
+    /// The property `calls`.
+    pub fn calls(&self) -> Array {
+        self.driver.calls()
+    }
+
+    /// The property `history`.
+    pub fn history(&self) -> Array {
+        self.driver.history()
+    }
+
+    /// The method `register`.
+    pub fn register(&self) -> Promise {
+        self.driver.register()
+    }
+
+    /// The method `unregister`.
+    pub fn unregister(&self) -> Promise {
+        self.driver.unregister()
+    }
+
+    /// The method `call`.
+    pub fn call(&self, target: &str) -> Promise {
+        self.driver.call(target, "script")
+    }
+
+    /// The methods `open` and `close`.
+    pub fn show(&self, open: bool) {
+        self.driver.show(open);
+    }
+
+    /// The method `dial`.
+    pub fn dial(&self, number: &str) {
+        self.driver.set_number(number);
+    }
+
+    /// The method `diagnostics`.
+    pub fn diagnostics(&self) -> JsValue {
+        self.driver.diagnostics()
+    }
+}
+
+/// The attributes for the class: `[name, property, kind]`, where kind is `"text"`, `"flag"` or the list of words.
+#[wasm_bindgen(js_name = attributeTable)]
+pub fn attribute_table() -> Array {
+    let row = |attribute: &crate::names::Attribute| {
+        let kind: JsValue = match attribute.kind {
+            Kind::Text => "text".into(),
+            Kind::Flag => "flag".into(),
+            Kind::Choice(words) => words.iter().map(|&word| JsValue::from_str(word)).collect::<Array>().into(),
+        };
+        Array::of3(&attribute.name.into(), &attribute.property.into(), &kind)
+    };
+    ATTRIBUTES.iter().map(row).collect()
+}
+
+/// How to make a `SoftPhoneError`.
+#[wasm_bindgen(js_name = setErrorMaker)]
+pub fn set_error_maker(maker: Function) {
+    js::set_error_maker(maker);
+}

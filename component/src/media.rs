@@ -1,0 +1,421 @@
+//! The media of one call: a peer connection, the microphone, and what is heard.
+//!
+//! Nothing waits for ICE to finish gathering: a description leaves with the first useful candidate, or after half a
+//! second at most. Descriptions are applied one after the other, in the order in which they came, so that a 183 and the
+//! 200 behind it cannot race.
+
+pub mod answers;
+mod gathering;
+pub mod microphone;
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::rc::Rc;
+
+use js_sys::Promise;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::{JsFuture, future_to_promise};
+use web_sys::{
+    HtmlAudioElement, MediaStream, RtcConfiguration, RtcPeerConnection, RtcPeerConnectionState, RtcRtpTransceiver,
+    RtcRtpTransceiverDirection, RtcSessionDescriptionInit, RtcTrackEvent, ShadowRoot,
+};
+
+use crate::account::IceServer;
+use crate::js;
+use crate::listener::Listener;
+use crate::state::Problem;
+use answers::{Answers, Step};
+use gathering::Gathering;
+use microphone::{Microphone, Pending};
+
+/// What a session tells the driver. Never from within a call of the driver's.
+pub enum Report {
+    /// Our offer, or our answer, is ready to be sent.
+    Description(String),
+    /// Our answer to a changed offer (or our offer, when the far end asked for one); `None`: it cannot be met.
+    Renewed(Option<String>),
+    /// The far end's sound is there.
+    Remote(MediaStream),
+    /// There can be no media, or no more; the problem is ours to tell when there is one.
+    Failed(Option<Problem>),
+    /// The browser plays nothing before a click or a key on the page.
+    SoundBlocked,
+    /// The browser plays.
+    Playing,
+}
+
+/// How peer connections are made.
+#[derive(Clone)]
+pub struct Settings {
+    /// STUN and TURN.
+    pub ice_servers: Vec<IceServer>,
+    /// Through TURN only.
+    pub relay_only: bool,
+    /// The microphone is allowed for good: gathering need not wait for it. Before that, browsers hide the host's
+    /// addresses behind names that no PBX can resolve.
+    pub granted: bool,
+    /// Where the `<audio>` element stands.
+    pub root: ShadowRoot,
+}
+
+/// The media of one call. Dropped, it closes the microphone and the peer connection.
+pub struct Session(Rc<Inner>);
+
+struct Inner {
+    connection: RtcPeerConnection,
+    audio: HtmlAudioElement,
+    report: Rc<dyn Fn(Report)>,
+    /// Gathering begins before the microphone is there.
+    early: bool,
+    gathering: Gathering,
+    answers: RefCell<Answers>,
+    microphone: RefCell<Option<Microphone>>,
+    muted: Cell<bool>,
+    closed: Cell<bool>,
+    /// Settles when the last operation on the connection is done.
+    last: RefCell<Option<Promise>>,
+    listeners: RefCell<Vec<Listener>>,
+}
+
+/// The local description that an operation makes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Offer,
+    Answer,
+}
+
+impl Session {
+    /// Begins an outbound call: [`Report::Description`] brings the offer.
+    ///
+    /// # Errors
+    /// [`Problem::Unsupported`] where WebRTC or the microphone is not to be had.
+    pub fn dial(settings: &Settings, report: Rc<dyn Fn(Report)>) -> Result<Session, Problem> {
+        let session = Session::new(settings, report)?;
+        let _ = session.0.connection.add_transceiver_with_str("audio");
+        session.send_with_microphone(Side::Offer)?;
+        Ok(session)
+    }
+
+    /// Prepares for an inbound call; the microphone stays closed until [`Session::answer`].
+    ///
+    /// # Errors
+    /// [`Problem::Unsupported`] where WebRTC is not to be had.
+    pub fn ring(settings: &Settings, offer: Option<String>, report: Rc<dyn Fn(Report)>) -> Result<Session, Problem> {
+        let session = Session::new(settings, report)?;
+        let inner = session.0.clone();
+        session.enqueue(async move {
+            let prepared = match offer {
+                Some(offer) => inner.take_offer(offer).await.is_ok(),
+                None => inner.connection.add_transceiver_with_str("audio").sender().track().is_none(),
+            };
+            if !prepared {
+                inner.fail(None);
+            } else if inner.early {
+                // A second attempt follows when the call is answered; it tells.
+                let _ = inner.describe(inner.side()).await;
+            }
+        });
+        Ok(session)
+    }
+
+    /// Answers the inbound call: [`Report::Description`] brings the answer (the offer, when the INVITE had none).
+    ///
+    /// # Errors
+    /// [`Problem::Unsupported`] where the microphone is not to be had.
+    pub fn answer(&self) -> Result<(), Problem> {
+        self.send_with_microphone(Side::Answer)
+    }
+
+    /// An early answer of the phone `fork`.
+    pub fn progress(&self, fork: u32, sdp: String) {
+        let step = self.0.answers.borrow_mut().early(fork, sdp);
+        self.apply(step);
+    }
+
+    /// The final answer of the phone `fork`.
+    pub fn answered(&self, fork: u32, sdp: Option<String>) {
+        let step = self.0.answers.borrow_mut().last(fork, sdp);
+        self.apply(step);
+    }
+
+    /// The far end changes the session, or asks for an offer of ours: [`Report::Renewed`] brings it.
+    pub fn renew(&self, offer: Option<String>) {
+        let inner = self.0.clone();
+        self.enqueue(async move {
+            let side = if offer.is_some() { Side::Answer } else { Side::Offer };
+            let ready = match offer {
+                Some(offer) => inner.take_offer(offer).await,
+                None => Ok(()),
+            };
+            let described = match ready {
+                Ok(()) => inner.describe(side).await,
+                Err(error) => Err(error),
+            };
+            let sdp = described.ok().and_then(|()| inner.local_sdp());
+            inner.tell(Report::Renewed(sdp));
+        });
+    }
+
+    /// The answer to an offer that [`Report::Renewed`] brought.
+    pub fn renewed(&self, sdp: String) {
+        self.apply(Step::Final(sdp));
+    }
+
+    /// Cuts the microphone off or lets it through.
+    pub fn mute(&self, muted: bool) {
+        self.0.muted.set(muted);
+        if let Some(microphone) = &*self.0.microphone.borrow() {
+            microphone.set_enabled(!muted);
+        }
+    }
+
+    /// The microphone's stream, once it is open.
+    pub fn local_stream(&self) -> Option<MediaStream> {
+        self.0.microphone.borrow().as_ref().map(|microphone| microphone.stream().clone())
+    }
+
+    /// Tries again to play, after a gesture of the user.
+    pub fn play(&self) {
+        let inner = self.0.clone();
+        wasm_bindgen_futures::spawn_local(async move { inner.play().await });
+    }
+
+    fn new(settings: &Settings, report: Rc<dyn Fn(Report)>) -> Result<Session, Problem> {
+        let connection = RtcPeerConnection::new_with_configuration(&configuration(settings));
+        let connection = connection.map_err(|_| Problem::Unsupported)?;
+        let audio = HtmlAudioElement::new().map_err(|_| Problem::Unsupported)?;
+        audio.set_autoplay(true);
+        // Chromium feeds a remote stream to nothing unless an element holds it.
+        let _ = settings.root.append_child(&audio);
+        let inner = Rc::new(Inner {
+            gathering: Gathering::new(&connection),
+            connection,
+            audio,
+            report,
+            early: settings.granted,
+            answers: RefCell::default(),
+            microphone: RefCell::new(None),
+            muted: Cell::new(false),
+            closed: Cell::new(false),
+            last: RefCell::new(None),
+            listeners: RefCell::default(),
+        });
+        inner.listen();
+        Ok(Session(inner))
+    }
+
+    /// Asks for the microphone now; when it is open and a candidate is there, the description leaves.
+    fn send_with_microphone(&self, side: Side) -> Result<(), Problem> {
+        let pending = microphone::ask()?;
+        let inner = self.0.clone();
+        self.enqueue(async move {
+            if let Err(problem) = inner.prepare(side, pending).await {
+                inner.fail(problem);
+            }
+        });
+        Ok(())
+    }
+
+    fn apply(&self, step: Step) {
+        let inner = self.0.clone();
+        match step {
+            Step::Skip => {}
+            Step::Missing => self.enqueue(async move { inner.fail(None) }),
+            // A provisional answer that does not fit may still be followed by one that does.
+            Step::Provisional(sdp) => self.enqueue(async move {
+                let _ = inner.set_remote("pranswer", sdp).await;
+            }),
+            Step::Final(sdp) => self.enqueue(async move {
+                if inner.set_remote("answer", sdp).await.is_err() {
+                    inner.fail(None);
+                }
+            }),
+        }
+    }
+
+    /// Runs one operation on the connection after those before it.
+    fn enqueue(&self, operation: impl Future<Output = ()> + 'static) {
+        let before = self.0.last.take();
+        let inner = self.0.clone();
+        let done = future_to_promise(async move {
+            if let Some(before) = before {
+                let _ = JsFuture::from(before).await;
+            }
+            if !inner.closed.get() {
+                operation.await;
+            }
+            Ok(JsValue::UNDEFINED)
+        });
+        self.0.last.replace(Some(done));
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.0.closed.set(true);
+        self.0.listeners.take();
+        self.0.gathering.end();
+        self.0.microphone.take();
+        self.0.audio.set_src_object(None);
+        self.0.audio.remove();
+        self.0.connection.close();
+    }
+}
+
+impl Inner {
+    fn listen(self: &Rc<Self>) {
+        let (track, state) = (Rc::downgrade(self), Rc::downgrade(self));
+        self.listeners.borrow_mut().extend([
+            Listener::new(&self.connection, "track", move |event| {
+                if let Some(inner) = track.upgrade() {
+                    inner.hear(event.unchecked_ref());
+                }
+            }),
+            Listener::new(&self.connection, "connectionstatechange", move |_| {
+                if let Some(inner) = state.upgrade()
+                    && inner.connection.connection_state() == RtcPeerConnectionState::Failed
+                {
+                    inner.fail(None);
+                }
+            }),
+        ]);
+    }
+
+    async fn prepare(&self, side: Side, pending: Pending) -> Result<(), Option<Problem>> {
+        if self.early && self.connection.local_description().is_none() {
+            self.describe(if side == Side::Offer { side } else { self.side() }).await.map_err(|_| None)?;
+        }
+        let microphone = pending.ready().await.map_err(Some)?;
+        // Given up meanwhile: the microphone closes as it is dropped here.
+        if self.closed.get() {
+            return Ok(());
+        }
+        microphone.set_enabled(!self.muted.get());
+        if let (Some(transceiver), Some(track)) = (self.transceiver(), microphone.track()) {
+            JsFuture::from(transceiver.sender().replace_track(Some(&track))).await.map_err(|_| None)?;
+        }
+        self.microphone.replace(Some(microphone));
+        if self.closed.get() {
+            self.microphone.take();
+            return Ok(());
+        }
+        if self.connection.local_description().is_none() {
+            self.describe(if side == Side::Offer { side } else { self.side() }).await.map_err(|_| None)?;
+        }
+        self.gathering.sendable().await;
+        if self.closed.get() {
+            return Ok(());
+        }
+        match self.local_sdp() {
+            Some(sdp) if !self.gathering.is_hopeless() => self.tell(Report::Description(sdp)),
+            _ => return Err(None),
+        }
+        Ok(())
+    }
+
+    /// What we owe: an answer when the far end made an offer, else an offer.
+    fn side(&self) -> Side {
+        if self.connection.remote_description().is_some() { Side::Answer } else { Side::Offer }
+    }
+
+    async fn take_offer(&self, sdp: String) -> Result<(), JsValue> {
+        self.set_remote("offer", sdp).await?;
+        // What the offer brought is "recvonly" until somebody says that we speak, too.
+        if let Some(transceiver) = self.transceiver() {
+            transceiver.set_direction(RtcRtpTransceiverDirection::Sendrecv);
+        }
+        Ok(())
+    }
+
+    /// Makes and applies the local description; gathering begins.
+    async fn describe(&self, side: Side) -> Result<(), JsValue> {
+        let description = match side {
+            Side::Offer => self.connection.create_offer(),
+            Side::Answer => self.connection.create_answer(),
+        };
+        let description: RtcSessionDescriptionInit = JsFuture::from(description).await?.unchecked_into();
+        self.gathering.begin();
+        JsFuture::from(self.connection.set_local_description(&description)).await?;
+        Ok(())
+    }
+
+    async fn set_remote(&self, kind: &str, sdp: String) -> Result<(), JsValue> {
+        let description = js::object(&[("type", kind.into()), ("sdp", sdp.into())]);
+        JsFuture::from(self.connection.set_remote_description(description.unchecked_ref())).await?;
+        Ok(())
+    }
+
+    /// The description with all candidates known so far.
+    fn local_sdp(&self) -> Option<String> {
+        self.connection.local_description().map(|description| description.sdp())
+    }
+
+    /// The one that carries the sound: the first of kind audio.
+    fn transceiver(&self) -> Option<RtcRtpTransceiver> {
+        self.connection
+            .get_transceivers()
+            .iter()
+            .map(JsCast::unchecked_into::<RtcRtpTransceiver>)
+            .find(|transceiver| transceiver.receiver().track().kind() == "audio")
+    }
+
+    fn hear(self: &Rc<Self>, event: &RtcTrackEvent) {
+        let track = event.track();
+        if track.kind() != "audio" {
+            return;
+        }
+        let Ok(stream) = MediaStream::new() else { return };
+        stream.add_track(&track);
+        self.audio.set_src_object(Some(&stream));
+        self.tell(Report::Remote(stream));
+        let inner = self.clone();
+        wasm_bindgen_futures::spawn_local(async move { inner.play().await });
+    }
+
+    async fn play(&self) {
+        if self.closed.get() || self.audio.src_object().is_none() {
+            return;
+        }
+        let Ok(playing) = self.audio.play() else { return };
+        match JsFuture::from(playing).await {
+            Ok(_) => self.tell(Report::Playing),
+            Err(error) if js::get(&error, "name").as_string().as_deref() == Some("NotAllowedError") => {
+                self.tell(Report::SoundBlocked);
+            }
+            // Interrupted by another source or the end of the call.
+            Err(_) => {}
+        }
+    }
+
+    fn fail(&self, problem: Option<Problem>) {
+        self.tell(Report::Failed(problem));
+    }
+
+    fn tell(&self, report: Report) {
+        if !self.closed.get() {
+            (self.report)(report);
+        }
+    }
+}
+
+fn configuration(settings: &Settings) -> RtcConfiguration {
+    let servers: js_sys::Array = settings
+        .ice_servers
+        .iter()
+        .map(|server| {
+            let urls: js_sys::Array = server.urls.iter().map(|url| JsValue::from_str(url)).collect();
+            let entry = js::object(&[("urls", urls.into())]);
+            if let (Some(username), Some(credential)) = (&server.username, &server.credential) {
+                js::set(&entry, "username", &username.into());
+                js::set(&entry, "credential", &credential.into());
+            }
+            entry
+        })
+        .collect();
+    js::object(&[
+        ("iceServers", servers.into()),
+        ("iceTransportPolicy", if settings.relay_only { "relay" } else { "all" }.into()),
+        ("bundlePolicy", "max-bundle".into()),
+    ])
+    .unchecked_into()
+}

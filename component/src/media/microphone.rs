@@ -1,0 +1,100 @@
+//! The microphone: asked for early, let go on every way out.
+
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{MediaStream, MediaStreamConstraints, MediaStreamTrack, PermissionState, PermissionStatus};
+
+use crate::js;
+use crate::state::Problem;
+
+/// An open microphone; dropped, it is closed and the browser's indicator goes out.
+pub struct Microphone {
+    stream: MediaStream,
+}
+
+impl Microphone {
+    /// The stream, for the page and the level meter.
+    pub fn stream(&self) -> &MediaStream {
+        &self.stream
+    }
+
+    /// Its one track.
+    pub fn track(&self) -> Option<MediaStreamTrack> {
+        self.stream.get_audio_tracks().get(0).dyn_into().ok()
+    }
+
+    /// Cuts the sound off or lets it through; the track stays.
+    pub fn set_enabled(&self, enabled: bool) {
+        if let Some(track) = self.track() {
+            track.set_enabled(enabled);
+        }
+    }
+}
+
+impl Drop for Microphone {
+    fn drop(&mut self) {
+        for track in self.stream.get_tracks().iter() {
+            track.unchecked_into::<MediaStreamTrack>().stop();
+        }
+    }
+}
+
+/// A request for the microphone that is under way.
+pub struct Pending(JsFuture);
+
+/// Asks at once; the answer is awaited later.
+///
+/// # Errors
+/// [`Problem::Unsupported`] where there is no `mediaDevices`: no secure context.
+pub fn ask() -> Result<Pending, Problem> {
+    let devices = web_sys::window().ok_or(Problem::Unsupported)?.navigator().media_devices();
+    let devices = devices.ok().filter(|devices| !devices.is_undefined()).ok_or(Problem::Unsupported)?;
+    let audio = js::object(&[
+        ("echoCancellation", true.into()),
+        ("noiseSuppression", true.into()),
+        ("autoGainControl", true.into()),
+    ]);
+    let constraints: MediaStreamConstraints = js::object(&[("audio", audio.into())]).unchecked_into();
+    devices
+        .get_user_media_with_constraints(&constraints)
+        .map(|promise| Pending(JsFuture::from(promise)))
+        .map_err(|error| problem_of(&error))
+}
+
+impl Pending {
+    /// Waits for the user's and the system's answer.
+    ///
+    /// # Errors
+    /// What is wrong with the microphone, in the words of the contract.
+    pub async fn ready(self) -> Result<Microphone, Problem> {
+        match self.0.await {
+            Ok(stream) => Ok(Microphone { stream: stream.unchecked_into() }),
+            Err(error) => Err(problem_of(&error)),
+        }
+    }
+}
+
+/// Whether the user has allowed the microphone for good, so that asking shows no prompt. Browsers that cannot tell: no.
+pub async fn is_granted() -> bool {
+    let Some(permissions) = web_sys::window().and_then(|window| window.navigator().permissions().ok()) else {
+        return false;
+    };
+    if permissions.is_undefined() {
+        return false;
+    }
+    let Ok(query) = permissions.query(&js::object(&[("name", "microphone".into())])) else { return false };
+    match JsFuture::from(query).await {
+        Ok(status) => status.unchecked_into::<PermissionStatus>().state() == PermissionState::Granted,
+        Err(_) => false,
+    }
+}
+
+/// The names of `DOMException`s (Media Capture and Streams §10.2).
+fn problem_of(error: &JsValue) -> Problem {
+    match js::get(error, "name").as_string().as_deref() {
+        Some("NotFoundError" | "OverconstrainedError") => Problem::MicrophoneMissing,
+        Some("NotAllowedError" | "SecurityError") => Problem::MicrophoneDenied,
+        Some("TypeError") => Problem::Unsupported,
+        _ => Problem::MicrophoneBusy,
+    }
+}

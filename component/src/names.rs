@@ -1,0 +1,99 @@
+//! Every name that a page may rely on: attributes, properties, methods, events, parts.
+//!
+//! The one list. The custom-elements manifest, the types and the class shim are tested against it.
+
+/// What an attribute holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text; the property is `""` when the attribute is missing.
+    Text,
+    /// Present or not; the property is a boolean.
+    Flag,
+    /// One of these words, the first of which is the default; the property is always one of them.
+    Choice(&'static [&'static str]),
+}
+
+/// An attribute and the property that reflects it.
+#[derive(Clone, Copy, Debug)]
+pub struct Attribute {
+    /// As in the markup.
+    pub name: &'static str,
+    /// As in scripts.
+    pub property: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+}
+
+const fn attribute(name: &'static str, property: &'static str, kind: Kind) -> Attribute {
+    Attribute { name, property, kind }
+}
+
+/// GET of the account JSON.
+pub const ACCOUNT_URL: &str = "account-url";
+/// WebSocket URLs, space separated.
+pub const SERVER: &str = "server";
+/// Address of record.
+pub const URI: &str = "uri";
+/// Name shown to others.
+pub const DISPLAY_NAME: &str = "display-name";
+/// How the phone is drawn.
+pub const MODE: &str = "mode";
+/// Where the floating button stands.
+pub const CORNER: &str = "corner";
+/// Language of the window.
+pub const LANG: &str = "lang";
+/// Do not sign in by itself.
+pub const NO_REGISTER: &str = "no-register";
+
+/// All attributes, each observed.
+pub const ATTRIBUTES: &[Attribute] = &[
+    attribute(ACCOUNT_URL, "accountUrl", Kind::Text),
+    attribute(SERVER, "server", Kind::Text),
+    attribute(URI, "uri", Kind::Text),
+    attribute(DISPLAY_NAME, "displayName", Kind::Text),
+    attribute(MODE, "mode", Kind::Choice(&["floating", "inline", "headless"])),
+    attribute(CORNER, "corner", Kind::Choice(&["bottom-right", "bottom-left", "top-right", "top-left"])),
+    attribute(LANG, "lang", Kind::Text),
+    attribute(NO_REGISTER, "noRegister", Kind::Flag),
+];
+
+/// Properties of the element that reflect no attribute.
+pub const PROPERTIES: &[&str] = &["account", "credentials", "registration", "calls", "history"];
+
+/// Methods of the element.
+pub const METHODS: &[&str] = &["register", "unregister", "call", "open", "close", "dial", "diagnostics"];
+
+/// Properties of a call.
+pub const CALL_PROPERTIES: &[&str] = &[
+    "id",
+    "sipCallId",
+    "direction",
+    "state",
+    "remote",
+    "startedAt",
+    "answeredAt",
+    "endedAt",
+    "muted",
+    "cause",
+    "localStream",
+    "remoteStream",
+];
+
+/// Methods of a call.
+pub const CALL_METHODS: &[&str] = &["answer", "reject", "hangup", "mute", "unmute"];
+
+/// The sign-in moved: `{state, cause, sipStatus, server, retryAt}`.
+pub const REGISTRATION: &str = "soft-phone-registration";
+/// Somebody calls: `{call}`; cancelable.
+pub const INCOMING: &str = "soft-phone-incoming";
+/// A call moved: `{call, state, previous}`.
+pub const CALL_CHANGE: &str = "soft-phone-call-change";
+/// A call is over: `{call, record}`.
+pub const CALL_END: &str = "soft-phone-call-end";
+/// A call is about to be made: `{number, source}`; cancelable.
+pub const DIAL: &str = "soft-phone-dial";
+/// Something went wrong: `{code, message}`.
+pub const ERROR: &str = "soft-phone-error";
+
+/// All events.
+pub const EVENTS: &[&str] = &[REGISTRATION, INCOMING, CALL_CHANGE, CALL_END, DIAL, ERROR];
