@@ -23,7 +23,7 @@ cargo xtask COMMAND
   build                  write component/dist: the page's and the engine's wasm with their scripts
   demo [--listen ADDR]   build, then serve the page with two phones; needs no root and no package
   test                   everything: format, lints, documentation, licences, tests, fuzz, sizes, browsers
-  browser [FILTER...]    build, then only the browser tests: Chromium, Firefox, Asterisk; --list names them
+  browser [FILTER]       build, then only the browser tests: Chromium, Firefox, Asterisk; --list names them
   size                   what a page downloads: raw, gzip, brotli; fails above the bar
   fuzz [--cases N]       broken SIP messages, 10,000,000 unless told
   bench                  the benchmarks

@@ -47,11 +47,11 @@ impl Asterisk {
         let mut command = Command::new("chroot");
         command.arg(&self.root).args(["/usr/sbin/asterisk", "-C", "/etc/asterisk/asterisk.conf", "-rx", line]);
         let output = command.output().await?;
-        if output.status.success() {
-            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-        } else {
-            bail!("asterisk -rx {line:?}: {}", String::from_utf8_lossy(&output.stderr).trim())
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !output.status.success() || printed.contains("No such command") {
+            bail!("asterisk -rx {line:?}: {printed}{}", String::from_utf8_lossy(&output.stderr).trim());
         }
+        Ok(printed)
     }
 
     /// Lets a phone ring; who answers hears itself.

@@ -1,6 +1,6 @@
 //! The browser tests: real browsers, a real Asterisk, voice compared with what was said.
 //!
-//! `cargo xtask browser [FILTER...]` sets everything up and runs this program. It takes the arguments of a test binary
+//! `cargo xtask browser [FILTER]` sets everything up and runs this program. It takes the arguments of a test binary
 //! (`--list`, `--exact`, names) and ends with cargo's own closing line. Everything it starts lives in namespaces of
 //! its own (`namespace`): nothing is reachable from outside, nothing is left behind.
 

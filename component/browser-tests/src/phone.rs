@@ -94,8 +94,8 @@ impl Phone {
     /// # Errors
     /// When nobody could press the button.
     pub async fn dial(&self, number: &str) -> Result<()> {
-        self.until("probe.usable('call') || (probe.phone().open(), false)").await?;
-        self.browser.run("probe.dial(args)", json!(number)).await.map(drop)
+        self.browser.run("probe.phone().open(); probe.phone().dial(args)", json!(number)).await?;
+        self.press("call").await
     }
 
     /// Presses a button by its part's name, as soon as it can be pressed.
