@@ -1,4 +1,4 @@
-//! The `<soft-phone>` custom element.
+#![doc = include_str!("../README.md")]
 
 pub mod account;
 pub mod call;

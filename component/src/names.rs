@@ -97,3 +97,30 @@ pub const ERROR: &str = "soft-phone-error";
 
 /// All events.
 pub const EVENTS: &[&str] = &[REGISTRATION, INCOMING, CALL_CHANGE, CALL_END, DIAL, ERROR];
+
+/// Parts of the window that a page may style with `::part()` (contract §5), those that exist so far.
+pub const PARTS: &[&str] =
+    &["button", "window", "status", "number", "keypad", "call", "answer", "hangup", "decline", "mute", "meter"];
+
+/// CSS variables that a page may set.
+pub const CSS_PROPERTIES: &[&str] = &[
+    "--soft-phone-accent",
+    "--soft-phone-bad",
+    "--soft-phone-bad-surface",
+    "--soft-phone-call",
+    "--soft-phone-edge",
+    "--soft-phone-font",
+    "--soft-phone-gap",
+    "--soft-phone-good",
+    "--soft-phone-hangup",
+    "--soft-phone-line",
+    "--soft-phone-muted",
+    "--soft-phone-pressed",
+    "--soft-phone-radius",
+    "--soft-phone-raised",
+    "--soft-phone-shadow",
+    "--soft-phone-surface",
+    "--soft-phone-text",
+    "--soft-phone-width",
+    "--soft-phone-z-index",
+];

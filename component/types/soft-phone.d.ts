@@ -1,0 +1,241 @@
+// Types of the <soft-phone> element.
+
+export type SoftPhoneRegistrationState =
+  | "offline"
+  | "connecting"
+  | "registering"
+  | "registered"
+  | "unregistering"
+  | "failed";
+
+export type SoftPhoneCallState =
+  | "dialing"
+  | "ringing"
+  | "early"
+  | "incoming"
+  | "answering"
+  | "active"
+  | "held"
+  | "ending"
+  | "ended";
+
+export type SoftPhoneCause =
+  | "answered-elsewhere"
+  | "busy"
+  | "cancelled"
+  | "declined"
+  | "failed"
+  | "media-failed"
+  | "missed"
+  | "network"
+  | "no-answer"
+  | "not-found"
+  | "redirected"
+  | "remote-hangup"
+  | "local-hangup"
+  | "unavailable"
+  | "unauthorized";
+
+export type SoftPhoneProblem =
+  | "not-configured"
+  | "account-invalid"
+  | "account-sign-in"
+  | "account-missing"
+  | "account-unreachable"
+  | "server-url"
+  | "network"
+  | "not-sip"
+  | "unauthorized"
+  | "registrar-error"
+  | "microphone-missing"
+  | "microphone-denied"
+  | "microphone-busy"
+  | "sound-blocked"
+  | "unsupported"
+  | "number-invalid"
+  | "not-registered";
+
+export type SoftPhoneMode = "floating" | "inline" | "headless";
+export type SoftPhoneCorner = "bottom-right" | "bottom-left" | "top-right" | "top-left";
+
+/** Who signs in where. Fields that are left out come from the attributes. */
+export interface SoftPhoneAccount {
+  version?: 1;
+  /** WebSocket URLs, best first: a list, or text with spaces between. */
+  server?: string | string[];
+  uri?: string;
+  /** Name for the server's challenges; default: the user part of `uri`. */
+  username?: string | null;
+  password?: string | null;
+  /** H(username:realm:password), instead of the password: 32 (MD5) or 64 (SHA-256) hexadecimal digits. */
+  ha1?: string | null;
+  displayName?: string | null;
+  /** ISO 8601: when the account is fetched anew. */
+  expiresAt?: string | null;
+  iceServers?: { urls: string | string[]; username?: string; credential?: string }[];
+  iceTransportPolicy?: "all" | "relay";
+}
+
+export interface SoftPhoneRemote {
+  readonly number: string;
+  readonly uri: string;
+  readonly name: string;
+  readonly contact: null;
+}
+
+/** One call: the same object for as long as it lives, readable after it. */
+export interface SoftPhoneCall {
+  readonly id: string;
+  /** Empty until the INVITE is sent. */
+  readonly sipCallId: string;
+  readonly direction: "inbound" | "outbound";
+  readonly state: SoftPhoneCallState;
+  readonly remote: SoftPhoneRemote;
+  readonly startedAt: Date;
+  readonly answeredAt: Date | null;
+  readonly endedAt: Date | null;
+  readonly muted: boolean;
+  readonly cause: SoftPhoneCause | null;
+  readonly localStream: MediaStream | null;
+  readonly remoteStream: MediaStream | null;
+  /** Settles when both can speak. */
+  answer(): Promise<void>;
+  /** Refuses a call that comes in, with 486 unless told otherwise (300 to 699). */
+  reject(status?: number): Promise<void>;
+  /** Settles when the call is over. */
+  hangup(): Promise<void>;
+  mute(): void;
+  unmute(): void;
+}
+
+/** A finished call. */
+export interface SoftPhoneRecord {
+  id: string;
+  sipCallId: string;
+  direction: "inbound" | "outbound";
+  from: string;
+  to: string;
+  peerRaw: string;
+  peerName: string | null;
+  startedAt: string;
+  answeredAt: string | null;
+  endedAt: string;
+  totalSeconds: number;
+  talkSeconds: number;
+  disposition: "answered" | "missed" | "busy" | "rejected" | "cancelled" | "failed" | "interrupted";
+  cause: SoftPhoneCause;
+  sipStatus: number | null;
+  recordingUrl: null;
+  notes: string;
+  transferredFrom: null;
+  quality: null;
+  contact: null;
+}
+
+/** Why a promise was rejected. */
+export class SoftPhoneError extends Error {
+  /** A problem, the cause of a call's end, or one of the three words. */
+  readonly code: SoftPhoneProblem | SoftPhoneCause | "vetoed" | "wrong-state" | "closed";
+  readonly sipStatus: number | null;
+  readonly sipReason: string | null;
+}
+
+export interface SoftPhoneRegistrationDetail {
+  state: SoftPhoneRegistrationState;
+  cause: SoftPhoneProblem | null;
+  sipStatus: number | null;
+  server: string | null;
+  retryAt: Date | null;
+}
+export interface SoftPhoneIncomingDetail {
+  call: SoftPhoneCall;
+}
+export interface SoftPhoneCallChangeDetail {
+  call: SoftPhoneCall;
+  state: SoftPhoneCallState;
+  previous: SoftPhoneCallState | null;
+}
+export interface SoftPhoneCallEndDetail {
+  call: SoftPhoneCall;
+  record: SoftPhoneRecord;
+}
+export interface SoftPhoneDialDetail {
+  number: string;
+  source: "window" | "script";
+}
+export interface SoftPhoneErrorDetail {
+  code: string;
+  message: string;
+}
+
+/** Safe to attach to a ticket. */
+export interface SoftPhoneDiagnostics {
+  version: string;
+  registration: SoftPhoneRegistrationDetail;
+  uri: string | null;
+  engine: "browser";
+  calls: number;
+  history: SoftPhoneRecord[];
+  trace: { at: string; direction: "sent" | "received"; message: string }[];
+}
+
+export class SoftPhone extends HTMLElement {
+  /** GET of the account JSON, with the page's cookies. The normal way to sign in: no secret in the DOM. */
+  accountUrl: string;
+  /** One or more `wss://` URLs, space separated, tried in order; `ws://` only to loopback. */
+  server: string;
+  /** Address of record, such as `sip:100@example.com`. */
+  uri: string;
+  /** Name shown to others. */
+  displayName: string;
+  /** How the phone is drawn. */
+  mode: SoftPhoneMode;
+  /** Where the floating button stands. */
+  corner: SoftPhoneCorner;
+  /** Language of the window, BCP 47; else the document's, else English. */
+  lang: string;
+  /** Do not sign in by itself. */
+  noRegister: boolean;
+  /** Set: the account. Reads as null: secrets never come out. */
+  get account(): null;
+  set account(value: SoftPhoneAccount | null);
+  /** Set: asked for the account, again before it expires and when the registrar refuses. Reads as null. */
+  get credentials(): null;
+  set credentials(value: (() => SoftPhoneAccount | Promise<SoftPhoneAccount>) | null);
+  /** State of the sign-in. */
+  readonly registration: SoftPhoneRegistrationState;
+  /** Live calls, oldest first. */
+  readonly calls: SoftPhoneCall[];
+  /** The last 100 finished calls, oldest first. */
+  readonly history: SoftPhoneRecord[];
+  /** Signs in. */
+  register(): Promise<void>;
+  /** Signs out. */
+  unregister(): Promise<void>;
+  /** Calls a number or address; settles when the INVITE is sent. */
+  call(target: string): Promise<SoftPhoneCall>;
+  /** Shows the window. */
+  open(): void;
+  /** Hides the window. */
+  close(): void;
+  /** Fills the number field and shows it; does not call. */
+  dial(number: string): void;
+  /** A SIP trace without secrets, and the state of the phone. */
+  diagnostics(): SoftPhoneDiagnostics;
+}
+
+export interface SoftPhoneEventMap {
+  "soft-phone-registration": CustomEvent<SoftPhoneRegistrationDetail>;
+  "soft-phone-incoming": CustomEvent<SoftPhoneIncomingDetail>;
+  "soft-phone-call-change": CustomEvent<SoftPhoneCallChangeDetail>;
+  "soft-phone-call-end": CustomEvent<SoftPhoneCallEndDetail>;
+  "soft-phone-dial": CustomEvent<SoftPhoneDialDetail>;
+  "soft-phone-error": CustomEvent<SoftPhoneErrorDetail>;
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "soft-phone": SoftPhone;
+  }
+  interface HTMLElementEventMap extends SoftPhoneEventMap {}
+}
