@@ -99,16 +99,20 @@ impl Driver {
 
     /// Changes the phone once, then does everything that follows from it.
     pub fn run<R>(self: &Rc<Self>, mutate: impl FnOnce(&mut Phone, Instant) -> R) -> R {
-        let (result, deadline) = {
+        let result = mutate(&mut self.phone.borrow_mut(), clock::now());
+        self.settle();
+        result
+    }
+
+    /// Apart from [`Driver::run`], which is compiled once for each caller.
+    fn settle(self: &Rc<Self>) {
+        let deadline = {
             let mut phone = self.phone.borrow_mut();
-            let now = clock::now();
-            let result = mutate(&mut phone, now);
-            phone.drain(now);
-            (result, phone.deadline())
+            phone.drain(clock::now());
+            phone.deadline()
         };
         self.set_timer(deadline);
         self.deliver();
-        result
     }
 
     // The element's life.

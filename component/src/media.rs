@@ -10,6 +10,7 @@ pub mod microphone;
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 
 use js_sys::Promise;
@@ -233,8 +234,12 @@ impl Session {
         }
     }
 
-    /// Runs one operation on the connection after those before it.
     fn enqueue(&self, operation: impl Future<Output = ()> + 'static) {
+        self.append(Box::pin(operation));
+    }
+
+    /// Runs one operation on the connection after those before it.
+    fn append(&self, operation: Pin<Box<dyn Future<Output = ()>>>) {
         let before = self.0.last.take();
         let inner = self.0.clone();
         let done = future_to_promise(async move {

@@ -124,3 +124,6 @@ pub const CSS_PROPERTIES: &[&str] = &[
     "--soft-phone-width",
     "--soft-phone-z-index",
 ];
+
+#[cfg(test)]
+mod tests;

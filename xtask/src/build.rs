@@ -42,9 +42,12 @@ pub fn run(paths: &Paths) -> Result<()> {
     Ok(())
 }
 
+/// Digests are computed once in minutes: their small form, a loop, instead of the unrolled one.
+const FLAGS: [&str; 2] = ["--cfg", "sha2_backend_soft=\"compact\""];
+
 /// The page's wasm and `soft-phone.js`.
 fn page(paths: &Paths, dist: &Path, optimiser: Option<&Optimiser>) -> Result<()> {
-    let wasm = cargo_build(paths, "soft-phone-component", "page", &paths.target, &[])?;
+    let wasm = cargo_build(paths, "soft-phone-component", "page", &paths.target, &FLAGS)?;
     let mut output = Bindgen::new()
         .web(true)?
         .typescript(false)

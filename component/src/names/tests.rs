@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use crate::names;
 use serde_json::Value;
-use soft_phone_component::names;
 
-const MANIFEST: &str = include_str!("../custom-elements.json");
-const TYPES: &str = include_str!("../types/soft-phone.d.ts");
-const SHIM: &str = include_str!("../js/element.js");
-const README: &str = include_str!("../README.md");
-const STYLE: &str = include_str!("../src/view/style.css");
+const MANIFEST: &str = include_str!("../../custom-elements.json");
+const TYPES: &str = include_str!("../../types/soft-phone.d.ts");
+const SHIM: &str = include_str!("../../js/element.js");
+const README: &str = include_str!("../../README.md");
+const STYLE: &str = include_str!("../view/style.css");
 
 fn declaration() -> Value {
     let manifest: Value = serde_json::from_str(MANIFEST).unwrap();
