@@ -142,7 +142,7 @@ impl Driver {
             driver.run(|phone, _| phone.granted |= granted);
         });
         let wanted = !self.host.has_attribute(names::NO_REGISTER);
-        self.run(|phone, _| phone.wanted = wanted);
+        self.phone.borrow_mut().wanted = wanted;
         self.configure();
     }
 
