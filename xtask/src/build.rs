@@ -64,14 +64,30 @@ fn page(paths: &Paths, dist: &Path, optimiser: Option<&Optimiser>) -> Result<()>
         bail!("soft-phone.js must stay one file, but there is inline_js or a module of its own in {modules:?}");
     }
     let target = dist.join(PAGE);
+    let mut glue = output.js().to_owned();
+    for (number, import) in output.wasm_mut().imports.iter_mut().enumerate() {
+        let short = format!("i{number}");
+        glue = renamed(&glue, &import.name, &short)?;
+        import.name = short;
+    }
     fs::write(&target, output.wasm_mut().emit_wasm())?;
     if let Some(optimiser) = optimiser {
         optimiser.run(&target, "-Oz")?;
     }
     let element = paths.root.join("component/js").join(ELEMENT);
     let element = fs::read_to_string(&element).with_context(|| element.display().to_string())?;
-    fs::write(dist.join("soft-phone.js"), bundle(output.js(), &element)?)?;
+    fs::write(dist.join("soft-phone.js"), bundle(&glue, &element)?)?;
     Ok(())
+}
+
+/// The glue with a shorter name for one of its functions. wasm-bindgen's names end in 16 digits of a hash, which stand
+/// in both files and which no compression makes smaller.
+fn renamed(glue: &str, import: &str, short: &str) -> Result<String> {
+    let long = format!("{import}: function");
+    if glue.matches(&long).count() != 1 {
+        bail!("wasm-bindgen's glue no longer defines `{long}`: teach xtask the new form");
+    }
+    Ok(glue.replace(&long, &format!("{short}: function")))
 }
 
 /// The glue, loading [`PAGE`] from beside the module, and the element's class in one module.
@@ -174,7 +190,15 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::bundle;
+    use super::{bundle, renamed};
+
+    #[test]
+    fn imports_are_renamed_where_they_are_defined() {
+        let glue = "const import0 = {\n__wbg_stop_0123456789abcdef: function(arg0) {\n},\n};";
+        let short = renamed(glue, "__wbg_stop_0123456789abcdef", "i7").unwrap();
+        assert_eq!(short, "const import0 = {\ni7: function(arg0) {\n},\n};");
+        assert!(renamed(glue, "__wbg_start_0123456789abcdef", "i8").is_err());
+    }
 
     #[test]
     fn the_module_loads_the_wasm_that_lies_beside_it() {
