@@ -53,6 +53,8 @@ pub struct Phone {
     pub(super) fallback: Fallback,
     pub(super) account: Option<Account>,
     pub(super) fault: Option<Problem>,
+    /// The account's field that is at fault; empty when it is none.
+    pub(super) fault_field: &'static str,
     pub(super) loading: bool,
     /// When the account is fetched again, by itself.
     pub(super) reload_at: Option<Instant>,
@@ -92,6 +94,7 @@ impl Phone {
             fallback: Fallback::default(),
             account: None,
             fault: Some(Problem::NotConfigured),
+            fault_field: "",
             loading: false,
             reload_at: None,
             reloads: 0,
@@ -309,7 +312,11 @@ impl Phone {
         self.outputs.push_back(Output::Event { name: names::REGISTRATION, detail: output::registration(&told) });
         self.registration = told;
         if let Some(problem) = problem {
-            self.tell_error(&problem.into());
+            let mut failure = Failure::from(problem);
+            if self.fault == Some(problem) && !self.fault_field.is_empty() {
+                failure.message = [failure.message.as_str(), ": see its field ", self.fault_field].concat();
+            }
+            self.tell_error(&failure);
         }
     }
 

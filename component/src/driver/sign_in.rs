@@ -69,7 +69,10 @@ pub fn load_account(driver: &Rc<Driver>, source: Source) {
                     phone.loading = false;
                     match value {
                         Ok(value) => phone.read_account(now, &value),
-                        Err(problem) => phone.refuse_account(now, problem),
+                        Err(problem) => {
+                            phone.fault_field = "";
+                            phone.refuse_account(now, problem);
+                        }
                     }
                 });
             });
@@ -89,10 +92,7 @@ impl Phone {
         match Account::read(value, &self.fallback) {
             Ok(account) => self.take_account(now, account),
             Err(Invalid { problem, field }) => {
-                if !field.is_empty() && problem != Problem::NotConfigured {
-                    let message = ["account: the field ", field, " cannot be used"].concat();
-                    self.tell_error(&Failure::new(problem.as_str(), message));
-                }
+                self.fault_field = field;
                 self.refuse_account(now, problem);
             }
         }
@@ -115,6 +115,7 @@ impl Phone {
 
     fn take_account(&mut self, now: Instant, account: Account) {
         self.fault = None;
+        self.fault_field = "";
         self.reloads = 0;
         self.reload_at = expiry(&account, now);
         let same_phone = self.account.as_ref().is_some_and(|old| {
