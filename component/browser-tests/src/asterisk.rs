@@ -80,6 +80,14 @@ impl Asterisk {
         Ok(line.split_whitespace().next().context("no number")?.parse()?)
     }
 
+    /// What it has logged in this run.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn log(&self) -> Result<String> {
+        self.service.log()
+    }
+
     /// Prints the end of its log.
     pub fn print_log(&self) {
         self.service.print_log(40);

@@ -77,6 +77,10 @@ fn trial(case: Case, rig: &Arc<Rig>, runtime: &Arc<tokio::runtime::Runtime>) -> 
                 Err(_) => Err(anyhow::anyhow!("not done within {} s", LIMIT.as_secs())),
             };
             let outcome = match outcome {
+                Ok(()) => rig.check_pages().await,
+                failed => failed,
+            };
+            let outcome = match outcome {
                 Ok(()) => Ok(()),
                 Err(error) => Err(Failed::from(format!("{error:#}\n{}", rig.report(case.name).await))),
             };

@@ -122,6 +122,8 @@ impl Phone {
     pub async fn ended(&self) -> Result<String> {
         let cause = self.until("probe.fired('call-end').at(-1)?.call.cause").await?;
         ensure!(cause.is_string(), "a cause is a word, not {cause}");
+        // Whatever ended it: nothing of the call may hold the network or the microphone.
+        self.until("!probe.phone().calls.length && !probe.open().connections && !probe.open().tracks").await?;
         Ok(cause.as_str().unwrap_or_default().to_owned())
     }
 

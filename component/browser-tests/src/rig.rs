@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use fantoccini::Client;
 use serde_json::Value;
 use soft_phone_demo::{Options, Running, User};
@@ -83,6 +83,20 @@ impl Rig {
         }
         // A page that was closed in a call may have left Asterisk waiting: the next case starts without it.
         let _ended = self.asterisk.console("channel request hangup all").await;
+    }
+
+    /// That no page of the case had an error that nobody caught, or was refused something by its policy.
+    ///
+    /// # Errors
+    /// With what the page has noted.
+    pub async fn check_pages(&self) -> Result<()> {
+        let browsers = self.browsers.lock().map(|browsers| browsers.clone()).unwrap_or_default();
+        for (name, client) in browsers {
+            let noted = client.execute("return window.probe ? [...probe.errors, ...probe.violations] : []", vec![]);
+            let noted = noted.await.unwrap_or_default();
+            ensure!(noted.as_array().is_none_or(Vec::is_empty), "{name}: {noted}");
+        }
+        Ok(())
     }
 
     /// What each open page knows, for a case that failed; a screenshot of it goes beside the logs.

@@ -41,6 +41,14 @@ impl Service {
         }
     }
 
+    /// All that the program wrote.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn log(&self) -> Result<String> {
+        Ok(String::from_utf8_lossy(&fs::read(&self.log)?).into_owned())
+    }
+
     /// Prints what the program wrote last.
     pub fn print_log(&self, lines: usize) {
         eprintln!("--- {} ({})\n{}", self.name, self.log.display(), tail(&self.log, lines));

@@ -17,7 +17,7 @@ const probe = {
 };
 
 addEventListener("securitypolicyviolation", event => probe.violations.push(`${event.violatedDirective} ${event.blockedURI}`));
-addEventListener("error", event => probe.errors.push(String(event.message)));
+addEventListener("error", event => probe.errors.push(`${event.message} ${event.error?.stack ?? ""}`));
 addEventListener("unhandledrejection", event => probe.errors.push(String(event.reason?.message ?? event.reason)));
 addEventListener("click", () => probe.clicks.push(performance.now()), { capture: true });
 
@@ -50,6 +50,29 @@ window.fetch = async (resource, options) => {
   return new Response(answer.body, { status: answer.status, headers: { "content-type": answer.type ?? "application/json" } });
 };
 
+// ---- what must not be left behind
+
+const made = { connections: [], contexts: [], tracks: [] };
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(...args) {
+    super(...args);
+    made.connections.push(this);
+  }
+};
+const AudioContextOfTheBrowser = window.AudioContext;
+window.AudioContext = class extends AudioContextOfTheBrowser {
+  constructor(...args) {
+    super(...args);
+    made.contexts.push(this);
+  }
+};
+// What still holds the network, the loudspeaker or the microphone.
+probe.open = () => ({
+  connections: made.connections.filter(it => it.connectionState !== "closed").length,
+  contexts: made.contexts.filter(it => it.state !== "closed").length,
+  tracks: made.tracks.filter(it => it.readyState === "live").length,
+});
+
 // ---- the microphone
 
 // The browser's own processing would change what is compared. Firefox's fake microphone knows one tone only: there
@@ -61,9 +84,13 @@ navigator.mediaDevices.getUserMedia = async constraints => {
   probe.microphone.push(constraints);
   if (probe.microphoneError) throw new DOMException("made by the test", probe.microphoneError);
   const raw = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
-  if (!voice) return getUserMedia({ ...constraints, audio: { ...(typeof constraints.audio === "object" ? constraints.audio : {}), ...raw } });
+  if (!voice) {
+    const stream = await getUserMedia({ ...constraints, audio: { ...(typeof constraints.audio === "object" ? constraints.audio : {}), ...raw } });
+    made.tracks.push(...stream.getTracks());
+    return stream;
+  }
   speech ??= (async () => {
-    const context = new AudioContext({ sampleRate: RATE });
+    const context = new AudioContextOfTheBrowser({ sampleRate: RATE });
     const file = await fetchOfTheBrowser(`/test/${voice}`);
     const source = new AudioBufferSourceNode(context, { buffer: await context.decodeAudioData(await file.arrayBuffer()), loop: true });
     source.start();
@@ -73,6 +100,7 @@ navigator.mediaDevices.getUserMedia = async constraints => {
   await context.resume();
   const microphone = new MediaStreamAudioDestinationNode(context, { channelCount: 1 });
   source.connect(microphone);
+  made.tracks.push(...microphone.stream.getTracks());
   return microphone.stream;
 };
 
@@ -80,7 +108,7 @@ navigator.mediaDevices.getUserMedia = async constraints => {
 
 // Records streams, all by one clock, until each has `seconds`; the samples come back as base64 of 16-bit words.
 probe.record = async (streams, seconds) => {
-  const context = new AudioContext({ sampleRate: RATE });
+  const context = new AudioContextOfTheBrowser({ sampleRate: RATE });
   await context.audioWorklet.addModule("/test/recorder.js");
   await context.resume();
   const wanted = seconds * RATE;
@@ -175,12 +203,6 @@ probe.press = (name, id = "phone") => {
   if (!probe.usable(name, id)) throw new Error(`nobody can press ${name} now`);
   probe.part(name, id).click();
 };
-// As a user calls: the window, the number, the button.
-probe.dial = (number, id = "phone") => {
-  probe.phone(id).open();
-  probe.phone(id).dial(number);
-  probe.press("call", id);
-};
 probe.box = (name, id = "phone") => {
   const { x, y, width, height } = probe.part(name, id).getBoundingClientRect();
   return { x, y, width, height, right: innerWidth - x - width, bottom: innerHeight - y - height };
@@ -190,7 +212,7 @@ probe.report = () => ({
   phones: [...document.querySelectorAll("soft-phone")].map(phone => ({
     id: phone.id, registration: phone.registration, calls: [...(phone.calls ?? [])].map(callFacts), words: phone.shadowRoot ? probe.words(phone.id) : null,
   })),
-  events: probe.events.slice(-15), errors: probe.errors, violations: probe.violations,
+  open: probe.open(), events: probe.events.slice(-15), errors: probe.errors, violations: probe.violations,
   wire: probe.wire.slice(-15).map(frame => `${Math.round(frame.at)} ${frame.out ? "->" : "<-"} ${frame.text.split("\r\n", 1)[0]}`),
 });
 window.probe = probe;

@@ -26,7 +26,8 @@ async fn no_violation(rig: &Rig, kind: Kind) -> Result<()> {
     // The policy is in force and the probe sees what it refuses.
     let inline = "const it = document.createElement('style'); it.textContent = 'p{}'; document.head.append(it)";
     phone.browser.run(inline, json!(null)).await?;
-    phone.until("probe.violations.length > 0").await.map(drop)
+    phone.until("probe.violations.length > 0").await?;
+    phone.browser.run("probe.violations.length = 0", json!(null)).await.map(drop)
 }
 
 /// Chromium, Trusted Types included.

@@ -23,7 +23,9 @@ pub async fn chromium(rig: &Rig) -> Result<()> {
 
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..CALLS {
-        ours.push(time(&browser, "probe.dial('603')", "probe.call()?.state === 'ringing'").await?);
+        browser.run("probe.phone().open(); probe.phone().dial('603')", json!(null)).await?;
+        browser.until("probe.usable('call')", SOON).await?;
+        ours.push(time(&browser, "probe.press('call')", "probe.call()?.state === 'ringing'").await?);
         browser.run("probe.press('hangup')", json!(null)).await?;
         browser.until("probe.phone().calls.length === 0", SOON).await?;
         let rings = "peer.states.some(it => it.state === 'progress')";
