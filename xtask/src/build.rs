@@ -72,7 +72,8 @@ fn page(paths: &Paths, dist: &Path, optimiser: Option<&Optimiser>) -> Result<()>
     }
     fs::write(&target, output.wasm_mut().emit_wasm())?;
     if let Some(optimiser) = optimiser {
-        optimiser.run(&target, "-Oz")?;
+        // Measured after brotli: `-O1` 131.2 kB, `-Oz` 133.6 kB, none 133.6 kB. What makes code short makes it less alike.
+        optimiser.run(&target, "-O1")?;
     }
     let element = paths.root.join("component/js").join(ELEMENT);
     let element = fs::read_to_string(&element).with_context(|| element.display().to_string())?;
