@@ -6,16 +6,16 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use wasm_bindgen::closure::Closure;
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::JsValue;
 use web_sys::{AudioBufferSourceNode, AudioContext, AudioContextState};
 
+use crate::clock::Timer;
 use crate::listener::Listener;
 
 mod wave;
 
 /// How long a context that was told to run may take until the browser counts as blocking it, ms.
-const START_LIMIT_MS: i32 = 500;
+const START_LIMIT_MS: u64 = 500;
 
 /// What the user hears besides voices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ struct Inner {
     context: RefCell<Option<Context>>,
     playing: RefCell<Option<(Tone, AudioBufferSourceNode)>>,
     /// Fires [`START_LIMIT_MS`] after a tone began.
-    check: RefCell<Option<Closure<dyn FnMut()>>>,
+    check: RefCell<Option<Timer>>,
 }
 
 struct Context {
@@ -143,20 +143,17 @@ impl Inner {
     /// Looks a little later whether the tone came through.
     fn watch(this: &Rc<Inner>) {
         let weak = Rc::downgrade(this);
-        let check = Closure::<dyn FnMut()>::new(move || {
+        let check = Timer::new(START_LIMIT_MS, move || {
             if let Some(inner) = weak.upgrade() {
                 let silent = inner.playing.borrow().is_some() && !inner.sounds();
                 inner.report(silent);
             }
         });
-        if let Some(window) = web_sys::window() {
-            let callback = check.as_ref().unchecked_ref();
-            let _ = window.set_timeout_with_callback_and_timeout_and_arguments_0(callback, START_LIMIT_MS);
-        }
-        this.check.replace(Some(check));
+        this.check.replace(check);
     }
 
     fn stop(&self) {
+        self.check.take();
         if let Some((_, source)) = self.playing.take() {
             let _ = source.disconnect();
         }
