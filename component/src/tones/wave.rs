@@ -59,7 +59,7 @@ fn ring() -> Vec<f32> {
     wave
 }
 
-/// Adds a sine that begins at zero and shrinks by `decay` each sample: y[n] = 2·r·cos ω·y[n−1] − r²·y[n−2].
+/// Adds a sine that begins at zero and shrinks by `decay` each sample: `y[n] = 2·r·cos ω·y[n−1] − r²·y[n−2]`.
 fn add(wave: &mut [f32], hertz: f32, level: f32, decay: f32) {
     let (sine, cosine) = sine_cosine(2.0 * core::f32::consts::PI * hertz / RATE as f32);
     let (a, b) = (2.0 * decay * cosine, decay * decay);
