@@ -39,6 +39,8 @@ pub enum Action {
     Open(String),
     /// Send CRLF CRLF.
     Ping,
+    /// Send a request that every SIP server answers: OPTIONS.
+    Probe,
     /// Drop the connection, without waiting for the other side.
     Close,
 }
@@ -63,8 +65,17 @@ pub enum Phase {
 enum State {
     Idle,
     Opening { deadline: Instant },
-    Open { since: Instant, ping_at: Instant, pong_by: Option<Instant>, answers_pings: bool },
+    Open { since: Instant, ping_at: Instant, pong_by: Option<Instant>, pings: Pings },
     Waiting { until: Instant },
+}
+
+/// What this server does with keep-alives: to answer them is optional (RFC 5626 §5.4), and Asterisk does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pings {
+    Untried,
+    /// One had no answer, yet the connection need not be dead.
+    Unanswered,
+    Answered,
 }
 
 /// Decides about the connection.
@@ -121,7 +132,7 @@ impl Plan {
     pub fn handle_opened(&mut self, now: Instant) {
         if matches!(self.state, State::Opening { .. }) {
             let ping_at = now + self.between(PING_AFTER);
-            self.state = State::Open { since: now, ping_at, pong_by: None, answers_pings: false };
+            self.state = State::Open { since: now, ping_at, pong_by: None, pings: Pings::Untried };
         }
     }
 
@@ -148,10 +159,12 @@ impl Plan {
     /// Something came in. `pong`: it was the answer to a keep-alive, so this server gives such answers.
     pub fn handle_data(&mut self, now: Instant, pong: bool) {
         let next = now + self.between(PING_AFTER);
-        if let State::Open { ping_at, pong_by, answers_pings, .. } = &mut self.state {
+        if let State::Open { ping_at, pong_by, pings, .. } = &mut self.state {
             *pong_by = None;
-            *answers_pings |= pong;
             *ping_at = next;
+            if pong {
+                *pings = Pings::Answered;
+            }
         }
     }
 
@@ -198,13 +211,24 @@ impl Plan {
                 self.actions.push_back(Action::Close);
                 self.handle_closed(now);
             }
-            State::Open { ping_at, pong_by, answers_pings, .. } if now >= *ping_at => {
+            State::Open { ping_at, pong_by, pings, .. } if now >= *ping_at => {
                 *ping_at = next_ping;
-                // A server that never answered a keep-alive may be one that does not know them (RFC 5626 is optional).
-                if *answers_pings && pong_by.is_none() {
-                    *pong_by = Some(now + PONG_DEADLINE);
-                }
-                self.actions.push_back(Action::Ping);
+                let action = match pings {
+                    // Silence may mean that the server does not know keep-alives: no deadline yet.
+                    Pings::Untried => {
+                        *pings = Pings::Unanswered;
+                        Action::Ping
+                    }
+                    Pings::Unanswered => {
+                        *pong_by = Some(now + PONG_DEADLINE);
+                        Action::Probe
+                    }
+                    Pings::Answered => {
+                        *pong_by = Some(now + PONG_DEADLINE);
+                        Action::Ping
+                    }
+                };
+                self.actions.push_back(action);
             }
             State::Waiting { until } if now >= *until => self.open(now, 0),
             _ => {}
@@ -346,27 +370,52 @@ mod tests {
         assert_eq!(actions(&mut plan), [Action::Close, Action::Open(B.to_owned())]);
     }
 
-    #[test]
-    fn silence_after_a_keep_alive_is_death_only_where_they_are_answered() {
+    /// A connection that was just opened, and when its first keep-alive is due.
+    fn opened() -> (Plan, Instant) {
         let mut plan = plan(&[A]);
         plan.start(at(0));
         plan.handle_opened(at(0));
         actions(&mut plan);
         let ping = plan.poll_timeout().unwrap();
         assert!(ping >= at(25_000) && ping <= at(30_000), "{ping:?}");
-        plan.handle_timeout(ping);
-        assert_eq!(actions(&mut plan), [Action::Ping]);
-        // No answer so far: the next deadline is the next keep-alive.
-        let second = plan.poll_timeout().unwrap();
-        assert!(second >= ping + PING_AFTER.0, "{second:?}");
-        plan.handle_data(second, true);
-        let third = plan.poll_timeout().unwrap();
-        plan.handle_timeout(third);
-        assert_eq!(plan.poll_timeout(), Some(third + PONG_DEADLINE));
-        actions(&mut plan);
-        plan.handle_timeout(third + PONG_DEADLINE);
+        (plan, ping)
+    }
+
+    /// Nothing comes in after `action` is due: the connection is dropped when the deadline passes.
+    fn assert_silence_is_death(mut plan: Plan, due: Instant, action: Action) {
+        plan.handle_timeout(due);
+        assert_eq!(actions(&mut plan), [action]);
+        assert_eq!(plan.poll_timeout(), Some(due + PONG_DEADLINE));
+        plan.handle_timeout(due + PONG_DEADLINE);
         assert_eq!(actions(&mut plan), [Action::Close]);
         assert!(matches!(plan.phase(), Phase::Waiting { .. }));
+    }
+
+    #[test]
+    fn a_server_that_answers_keep_alives_must_go_on_to() {
+        let (mut plan, ping) = opened();
+        plan.handle_timeout(ping);
+        assert_eq!(actions(&mut plan), [Action::Ping]);
+        plan.handle_data(ping, true);
+        let second = plan.poll_timeout().unwrap();
+        assert!(second >= ping + PING_AFTER.0, "{second:?}");
+        assert_silence_is_death(plan, second, Action::Ping);
+    }
+
+    #[test]
+    fn a_server_that_ignores_keep_alives_is_asked_something_it_must_answer() {
+        let (mut plan, ping) = opened();
+        plan.handle_timeout(ping);
+        assert_eq!(actions(&mut plan), [Action::Ping]);
+        // No answer, no deadline: the next thing is the next keep-alive.
+        let second = plan.poll_timeout().unwrap();
+        assert!(second >= ping + PING_AFTER.0, "{second:?}");
+        plan.handle_timeout(second);
+        assert_eq!(actions(&mut plan), [Action::Probe]);
+        plan.handle_data(second, false);
+        let third = plan.poll_timeout().unwrap();
+        assert!(third >= second + PING_AFTER.0, "{third:?}");
+        assert_silence_is_death(plan, third, Action::Probe);
     }
 
     #[test]

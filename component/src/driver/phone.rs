@@ -179,6 +179,12 @@ impl Phone {
                     connection.link.send(b"\r\n\r\n");
                 }
             }
+            Action::Probe => {
+                if let (Some(agent), Some(account)) = (&mut self.agent, &self.account) {
+                    // Whatever the answer is: that there is one is what counts.
+                    let _ = agent.options(now, &format!("sip:{}", account.uri.host));
+                }
+            }
             Action::Open(url) => {
                 self.disconnect(now);
                 let flow = Flow(self.next_flow);
