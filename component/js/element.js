@@ -11,7 +11,7 @@ export class SoftPhoneError extends Error {
     this.sipReason = sipReason;
   }
 }
-setErrorMaker((...fields) => new SoftPhoneError(...fields));
+setUp((...fields) => new SoftPhoneError(...fields), new URL('./', import.meta.url).href);
 
 const attributes = attributeTable();
 

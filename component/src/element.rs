@@ -116,8 +116,9 @@ pub fn attribute_table() -> Array {
     ATTRIBUTES.iter().map(row).collect()
 }
 
-/// How to make a `SoftPhoneError`.
-#[wasm_bindgen(js_name = setErrorMaker)]
-pub fn set_error_maker(maker: Function) {
-    js::set_error_maker(maker);
+/// What only the module knows: how to make a `SoftPhoneError`, and the URL of the folder it came from.
+#[wasm_bindgen(js_name = setUp)]
+pub fn set_up(error_maker: Function, folder: String) {
+    js::set_error_maker(error_maker);
+    js::set_folder(folder);
 }

@@ -6,6 +6,7 @@
 
 pub mod answers;
 mod gathering;
+pub mod meter;
 pub mod microphone;
 
 use std::cell::{Cell, RefCell};

@@ -12,6 +12,7 @@ use super::phone::Phone;
 use crate::call::{Shared, SoftPhoneCall};
 use crate::failure::{CLOSED, Failure};
 use crate::js::{self, Deferred};
+use crate::media::meter::Meter;
 use crate::media::{Report, Session};
 use crate::record::{KEPT, Record};
 use crate::state::{Call, CallState, Cause, Direction, Problem, RegistrationState, Remote};
@@ -36,6 +37,8 @@ pub struct Entry {
     pub(super) shared: Rc<Shared>,
     pub(super) object: JsValue,
     media: Option<Session>,
+    /// Runs while both can speak.
+    meter: Option<Meter>,
     /// What is dialled.
     target: String,
     /// Waits for the INVITE.
@@ -51,6 +54,11 @@ pub struct Entry {
 impl Entry {
     fn state(&self) -> CallState {
         self.shared.facts.borrow().state
+    }
+
+    /// Whether its microphone's level is measured.
+    pub(super) fn is_measured(&self) -> bool {
+        self.meter.is_some()
     }
 }
 
@@ -400,6 +408,7 @@ impl Phone {
             object: SoftPhoneCall::new(shared.clone(), self.me.clone()).into(),
             shared,
             media: None,
+            meter: None,
             target: String::new(),
             dialled: None,
             answered: Vec::new(),
@@ -416,6 +425,12 @@ impl Phone {
     }
 
     fn move_to(&mut self, key: u64, state: CallState) {
+        let me = self.me.clone();
+        let measured = move |level| {
+            if let Some(driver) = me.upgrade() {
+                driver.run(|phone, _| phone.level_dbfs = Some(level));
+            }
+        };
         let Some(entry) = self.entry(key) else { return };
         let previous = entry.state();
         {
@@ -426,6 +441,9 @@ impl Phone {
             }
         }
         if state == CallState::Active {
+            if entry.meter.is_none() {
+                entry.meter = entry.shared.local.borrow().clone().map(|stream| Meter::attach(stream, measured));
+            }
             for promise in std::mem::take(&mut entry.answered) {
                 self.settle(promise, Ok(JsValue::UNDEFINED));
             }
@@ -441,6 +459,7 @@ impl Phone {
         let mut entry = self.calls.remove(index);
         // Microphone and connection first: nothing below may keep them.
         entry.media = None;
+        entry.meter = None;
         let previous = entry.state();
         let (cause, problem) = entry.verdict.unwrap_or((cause, None));
         let facts = {

@@ -81,6 +81,8 @@ pub struct Phone {
     pub(super) notice: Option<Problem>,
     pub(super) sound_blocked: bool,
     pub(super) granted: bool,
+    /// The microphone's level as it was measured last.
+    pub(super) level_dbfs: Option<f32>,
     pub(super) trace: Trace,
     pub(super) outputs: VecDeque<Output>,
 }
@@ -117,6 +119,7 @@ impl Phone {
             notice: None,
             sound_blocked: false,
             granted: false,
+            level_dbfs: None,
             trace: Trace::default(),
             outputs: VecDeque::new(),
         }
@@ -347,7 +350,7 @@ impl Phone {
             last_ended: self.last_ended.clone(),
             open: self.open,
             notice: self.notice.or(self.sound_blocked.then_some(Problem::SoundBlocked)),
-            level_dbfs: None,
+            level_dbfs: self.level_dbfs.filter(|_| self.calls.iter().any(Entry::is_measured)),
         }
     }
 
