@@ -67,8 +67,13 @@ impl Timer {
     const LONGEST: u64 = 0x7fff_ffff;
 
     /// `None` when there is no window to set it in.
-    #[allow(clippy::cast_possible_truncation, reason = "bounded by LONGEST")]
     pub fn new(millis: u64, run: impl FnMut() + 'static) -> Option<Timer> {
+        Self::boxed(millis, Box::new(run))
+    }
+
+    /// Apart from [`Timer::new`], which is compiled once for each caller.
+    #[allow(clippy::cast_possible_truncation, reason = "bounded by LONGEST")]
+    fn boxed(millis: u64, run: Box<dyn FnMut()>) -> Option<Timer> {
         let callback = Closure::<dyn FnMut()>::new(run);
         let function: &Function = callback.as_ref().unchecked_ref();
         let handle = web_sys::window()?

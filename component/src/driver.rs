@@ -448,8 +448,8 @@ impl Driver {
         let timer = deadline.and_then(|at| {
             let me = self.me.clone();
             // A timer may be early by a fraction of a millisecond: rounding up saves a turn for nothing.
-            let wait = at.saturating_duration_since(clock::now()).as_micros().div_ceil(1000);
-            let timer = Timer::new(u64::try_from(wait).unwrap_or(u64::MAX), move || {
+            let wait = at.as_micros().saturating_sub(clock::now().as_micros()).div_ceil(1000);
+            let timer = Timer::new(wait, move || {
                 if let Some(driver) = me.upgrade() {
                     driver.timer.take();
                     driver.tick();

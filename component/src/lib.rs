@@ -20,3 +20,8 @@ pub mod state;
 pub mod strings;
 pub mod tones;
 pub mod view;
+
+/// Memory comes in small pieces and few of them: what counts is the allocator's own size, which every visitor downloads.
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static ALLOCATOR: rlsf::SmallGlobalTlsf = rlsf::SmallGlobalTlsf::new();

@@ -16,6 +16,11 @@ pub struct Listener {
 impl Listener {
     /// Calls `callback` for each `name` event at `target`.
     pub fn new(target: &EventTarget, name: &'static str, callback: impl FnMut(Event) + 'static) -> Listener {
+        Self::boxed(target, name, Box::new(callback))
+    }
+
+    /// Apart from [`Listener::new`], which is compiled once for each caller.
+    fn boxed(target: &EventTarget, name: &'static str, callback: Box<dyn FnMut(Event)>) -> Listener {
         let callback = Closure::<dyn FnMut(Event)>::new(callback);
         // Fails only for arguments of the wrong type, which the signature rules out.
         let _ = target.add_event_listener_with_callback(name, callback.as_ref().unchecked_ref());
