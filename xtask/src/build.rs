@@ -10,6 +10,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, anyhow, bail};
 use wasm_bindgen_cli_support::Bindgen;
 
+use crate::panics;
 use crate::paths::Paths;
 use crate::process;
 use crate::setup::{self, WASM};
@@ -45,9 +46,20 @@ pub fn run(paths: &Paths) -> Result<()> {
 /// Digests are computed once in minutes: their small form, a loop, instead of the unrolled one.
 const FLAGS: [&str; 2] = ["--cfg", "sha2_backend_soft=\"compact\""];
 
+/// Flags that take the builder's folders out of the places that the wasm names, and a few hundred bytes with them.
+fn plain_paths() -> Vec<String> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
+    let sources = home.and_then(|home| fs::read_dir(home.join("registry/src")).ok());
+    let folders = sources.into_iter().flatten().flatten().map(|entry| entry.path());
+    folders.map(|folder| format!("--remap-path-prefix={}/=", folder.display())).collect()
+}
+
 /// The page's wasm and `soft-phone.js`.
 fn page(paths: &Paths, dist: &Path, optimiser: Option<&Optimiser>) -> Result<()> {
-    let wasm = cargo_build(paths, "soft-phone-component", "page", &paths.target, &FLAGS)?;
+    let plain = plain_paths();
+    let flags: Vec<_> = FLAGS.into_iter().chain(plain.iter().map(String::as_str)).collect();
+    let wasm = cargo_build(paths, "soft-phone-component", "page", &paths.target, &flags)?;
     let mut output = Bindgen::new()
         .web(true)?
         .typescript(false)
@@ -63,6 +75,7 @@ fn page(paths: &Paths, dist: &Path, optimiser: Option<&Optimiser>) -> Result<()>
     if !modules.is_empty() {
         bail!("soft-phone.js must stay one file, but there is inline_js or a module of its own in {modules:?}");
     }
+    panics::silence(output.wasm_mut())?;
     let target = dist.join(PAGE);
     let mut glue = output.js().to_owned();
     for (number, import) in output.wasm_mut().imports.iter_mut().enumerate() {
@@ -72,13 +85,27 @@ fn page(paths: &Paths, dist: &Path, optimiser: Option<&Optimiser>) -> Result<()>
     }
     fs::write(&target, output.wasm_mut().emit_wasm())?;
     if let Some(optimiser) = optimiser {
-        // Measured after brotli: `-O1` 131.2 kB, `-Oz` 133.6 kB, none 133.6 kB. What makes code short makes it less alike.
-        optimiser.run(&target, "-O1")?;
+        // Measured after brotli: these 127.6 kB, `-Oz` 129.0 kB, `-O1` alone 129.6 kB. What makes code short makes it
+        // less alike.
+        let passes = ["-O1", "--flatten", "--rereloop", "-O1", "--code-folding"];
+        optimiser.run(&target, &passes)?;
     }
     let element = paths.root.join("component/js").join(ELEMENT);
     let element = fs::read_to_string(&element).with_context(|| element.display().to_string())?;
-    fs::write(dist.join("soft-phone.js"), bundle(&glue, &element)?)?;
-    Ok(())
+    let script = dist.join("soft-phone.js");
+    fs::write(&script, bundle(&glue, &element)?)?;
+    minify(paths, &script)
+}
+
+/// Takes comments, spaces and long names out of a module, where `cargo xtask setup` has put what does it.
+fn minify(paths: &Paths, script: &Path) -> Result<()> {
+    let program = setup::esbuild(paths);
+    if !program.is_file() {
+        return Ok(());
+    }
+    let mut esbuild = std::process::Command::new(program);
+    esbuild.args(["--minify", "--format=esm", "--log-level=warning", "--allow-overwrite"]).arg(script);
+    process::run(esbuild.arg(format!("--outfile={}", script.display())))
 }
 
 /// The glue with a shorter name for one of its functions. wasm-bindgen's names end in 16 digits of a hash, which stand
@@ -109,7 +136,7 @@ fn engine(paths: &Paths, target: &Path, feature: &str, optimiser: Option<&Optimi
         cargo_build(paths, "soft-phone-worklet", "engine", &folder, &["-C", &format!("target-feature={feature}")])?;
     fs::copy(&wasm, target)?;
     match optimiser {
-        Some(optimiser) => optimiser.run(target, "-O3"),
+        Some(optimiser) => optimiser.run(target, &["-O3"]),
         None => Ok(()),
     }
 }
@@ -155,9 +182,9 @@ impl Optimiser {
     }
 
     /// Replaces `file` by its optimised form, without debug information.
-    fn run(&self, file: &Path, level: &str) -> Result<()> {
+    fn run(&self, file: &Path, passes: &[&str]) -> Result<()> {
         let mut command = std::process::Command::new(&self.0);
-        command.arg(level).args(["--strip-debug", "--strip-producers", "--strip-target-features"]);
+        command.args(passes).args(["--strip-debug", "--strip-producers", "--strip-target-features"]);
         // What rustc's LLVM takes for granted, spelt out: `strip` may have taken the module's own list away.
         for feature in FEATURES {
             command.arg(format!("--enable-{feature}"));

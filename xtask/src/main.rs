@@ -4,6 +4,7 @@ mod asterisk;
 mod browser;
 mod build;
 mod demo;
+mod panics;
 mod paths;
 mod process;
 mod setup;

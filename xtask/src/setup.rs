@@ -58,9 +58,9 @@ pub fn lint_tools() -> Result<()> {
     Ok(())
 }
 
-/// Installs Binaryen's `wasm-opt`, without which the sizes are not those that are shipped.
+/// Installs Binaryen's `wasm-opt` and esbuild, without which the sizes are not those that are shipped.
 ///
-/// It is npm's package: Debian 12's (version 108) exports the wrong table of a module with two.
+/// Binaryen is npm's package: Debian 12's (version 108) exports the wrong table of a module with two.
 ///
 /// # Errors
 /// As [`npm`].
@@ -71,6 +71,11 @@ pub fn optimiser(paths: &Paths) -> Result<()> {
 /// Where [`optimiser`] puts it.
 pub fn wasm_opt(paths: &Paths) -> PathBuf {
     paths.rig.join("npm/node_modules/.bin/wasm-opt")
+}
+
+/// Where [`optimiser`] puts esbuild, which makes the page's script smaller.
+pub fn esbuild(paths: &Paths) -> PathBuf {
+    paths.rig.join("npm/node_modules/.bin/esbuild")
 }
 
 /// Builds cargo-deny, which looks at licences and sources of the dependencies, and says where it is.
@@ -190,7 +195,7 @@ fn peer(paths: &Paths) -> Result<()> {
         return Ok(());
     }
     let folder = paths.rig.join("npm");
-    let mut esbuild = Command::new(folder.join("node_modules/.bin/esbuild"));
+    let mut esbuild = Command::new(esbuild(paths));
     esbuild.arg(folder.join("node_modules/jssip/lib/JsSIP.js"));
     esbuild.args(["--bundle", "--format=iife", "--global-name=JsSIP", "--log-level=warning"]);
     process::run(esbuild.arg(format!("--outfile={}", bundle.display())))
