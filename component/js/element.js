@@ -11,7 +11,10 @@ export class SoftPhoneError extends Error {
     this.sipReason = sipReason;
   }
 }
-setUp((...fields) => new SoftPhoneError(...fields), new URL('./', import.meta.url).href);
+setUp(
+  (...fields) => new SoftPhoneError(...fields),
+  async (stream, report) => (await import('./meter.js')).attach(stream, report),
+);
 
 const attributes = attributeTable();
 

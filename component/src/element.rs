@@ -9,6 +9,7 @@ use web_sys::{HtmlElement, ShadowRootInit, ShadowRootMode};
 
 use crate::driver::Driver;
 use crate::js;
+use crate::media::meter;
 use crate::names::{ATTRIBUTES, Kind};
 
 /// One `<soft-phone>`.
@@ -116,9 +117,9 @@ pub fn attribute_table() -> Array {
     ATTRIBUTES.iter().map(row).collect()
 }
 
-/// What only the module knows: how to make a `SoftPhoneError`, and the URL of the folder it came from.
+/// What only the module can do: make a `SoftPhoneError`, load the meter.
 #[wasm_bindgen(js_name = setUp)]
-pub fn set_up(error_maker: Function, folder: String) {
+pub fn set_up(error_maker: Function, meter_loader: Function) {
     js::set_error_maker(error_maker);
-    js::set_folder(folder);
+    meter::set_loader(meter_loader);
 }

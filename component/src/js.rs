@@ -118,17 +118,6 @@ pub fn rejected(failure: &Failure) -> Promise {
 
 thread_local! {
     static ERROR_CLASS: std::cell::RefCell<Option<Function>> = const { std::cell::RefCell::new(None) };
-    static FOLDER: std::cell::RefCell<String> = const { std::cell::RefCell::new(String::new()) };
-}
-
-/// Tells the URL of the folder that `soft-phone.js` came from.
-pub fn set_folder(url: String) {
-    FOLDER.replace(url);
-}
-
-/// The URL of a file that is served beside `soft-phone.js`.
-pub fn beside(file: &str) -> String {
-    FOLDER.with_borrow(|folder| [folder, file].concat())
 }
 
 /// Tells how to make a `SoftPhoneError`: `(code, message, sipStatus, sipReason) => error`.

@@ -1,7 +1,7 @@
 //! Every sentence that the window says, in every language it speaks.
 //!
 //! A sentence is named by [`Text`]; each language answers with an exhaustive `match`, so that a sentence which
-//! lacks a translation does not compile. A place for a value is written `{}`. Nothing else in the crate holds
+//! lacks a translation does not compile. A place for a value is written `%`. Nothing else in the crate holds
 //! words that a user reads.
 
 mod en;
@@ -49,7 +49,7 @@ impl Lang {
         }
     }
 
-    /// The sentence in this language, its `{}` not filled.
+    /// The sentence in this language, its `%` not filled.
     pub fn text(self, text: Text) -> &'static str {
         match self {
             Lang::En => en::text(text),
@@ -57,10 +57,10 @@ impl Lang {
         }
     }
 
-    /// The sentence in this language with `value` in the place of `{}`.
+    /// The sentence in this language with `value` in the place of `%`.
     pub fn fill(self, text: Text, value: &str) -> String {
         let pattern = self.text(text);
-        match pattern.split_once("{}") {
+        match pattern.split_once('%') {
             Some((before, after)) => [before, value, after].concat(),
             None => pattern.to_owned(),
         }
@@ -195,10 +195,10 @@ mod tests {
     fn only_the_sentences_that_take_a_value_have_a_place_for_it() {
         for lang in Lang::ALL {
             for text in [Text::IsCalling, Text::RetrySeconds(Plural::Few), Text::RetryMinutes(Plural::One)] {
-                assert_eq!(lang.text(text).matches("{}").count(), 1, "{text:?}");
+                assert_eq!(lang.text(text).matches('%').count(), 1, "{text:?}");
             }
-            assert!(lang.text(Text::Ended(Cause::Missed, Direction::Inbound)).contains("{}"));
-            assert!(!lang.text(Text::Problem(Problem::Network)).contains("{}"));
+            assert!(lang.text(Text::Ended(Cause::Missed, Direction::Inbound)).contains('%'));
+            assert!(!lang.text(Text::Problem(Problem::Network)).contains('%'));
         }
         assert_eq!(Lang::Ru.fill(Text::IsCalling, "Анна"), "Вам звонит Анна");
         assert_eq!(Lang::En.fill(Text::Call, "ignored"), "Call");

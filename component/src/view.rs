@@ -146,7 +146,7 @@ impl View {
         let document = host.owner_document().ok_or(JsValue::UNDEFINED)?;
         // An adopted sheet needs no 'unsafe-inline' in the page's policy, a <style> element does.
         let sheet = CssStyleSheet::new()?;
-        sheet.replace_sync(include_str!("view/style.css"))?;
+        sheet.replace_sync(include_str!(concat!(env!("OUT_DIR"), "/style.css")))?;
         root.set_adopted_style_sheets(&Array::of1(&sheet));
         let nodes = Nodes::new(&document)?;
         let drag = Drag::new(&nodes);

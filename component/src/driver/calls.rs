@@ -442,7 +442,7 @@ impl Phone {
         }
         if state == CallState::Active {
             if entry.meter.is_none() {
-                entry.meter = entry.shared.local.borrow().clone().map(|stream| Meter::attach(stream, measured));
+                entry.meter = entry.shared.local.borrow().as_ref().map(|stream| Meter::attach(stream, measured));
             }
             for promise in std::mem::take(&mut entry.answered) {
                 self.settle(promise, Ok(JsValue::UNDEFINED));

@@ -2,7 +2,8 @@
 
 /// Whether SIP may travel to that URL: without TLS, passwords' digests and who calls whom would be read on the way.
 pub fn is_allowed(url: &str) -> bool {
-    let Some((scheme, rest)) = url.split_once("://") else { return false };
+    let Some((scheme, rest)) = url.split_once(':') else { return false };
+    let Some(rest) = rest.strip_prefix("//") else { return false };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     // User information would be a secret in the DOM, and a way to make a host look like another one.
     if authority.is_empty()

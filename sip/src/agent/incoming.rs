@@ -122,7 +122,7 @@ impl Agent {
         let optional = request
             .headers
             .get("Content-Disposition")
-            .is_some_and(|value| value.to_ascii_lowercase().contains("handling=optional"));
+            .is_some_and(|value| value.split(';').any(|it| it.trim().eq_ignore_ascii_case("handling=optional")));
         let encoded =
             request.headers.get("Content-Encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"));
         let unread = description(&request.headers, &request.body).is_none();

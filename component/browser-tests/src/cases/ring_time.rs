@@ -8,33 +8,37 @@ use crate::browser::{Browser, Kind, SOON, Voice};
 use crate::phone::account;
 use crate::rig::Rig;
 
-/// Calls of each phone.
-const CALLS: usize = 20;
+/// Pages, and calls of each phone on one. Chromium gives a page sixteen unprocessed
+/// microphones, and the probe asks for unprocessed ones.
+const PAGES: usize = 4;
+const CALLS: usize = 5;
 
 /// The median of twenty calls each, taken in turns; ours must not be slower.
 pub async fn chromium(rig: &Rig) -> Result<()> {
     let browser = Browser::open(rig, Kind::Chromium, Voice::A).await?;
-    browser.load(rig, "peer.html").await?;
-    browser.until("customElements.get('soft-phone')", SOON).await?;
-    browser.run("probe.make({ lang: 'en' }); probe.phone().account = args", account("100", "pw-100")).await?;
-    browser.until("probe.phone().registration === 'registered'", SOON).await?;
-    let theirs = json!({ "server": SERVER, "uri": "sip:101@127.0.0.1", "password": "pw-101" });
-    browser.run("await peer.register(args)", theirs).await?;
-
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for _ in 0..CALLS {
-        browser.run("probe.phone().open(); probe.phone().dial('603')", json!(null)).await?;
-        browser.until("probe.usable('call')", SOON).await?;
-        ours.push(time(&browser, "probe.press('call')", "probe.call()?.state === 'ringing'").await?);
-        browser.run("probe.press('hangup')", json!(null)).await?;
-        browser.until("probe.phone().calls.length === 0", SOON).await?;
-        let rings = "peer.states.some(it => it.state === 'progress')";
-        theirs.push(time(&browser, "peer.states.length = 0; peer.call('603')", rings).await?);
-        browser.run("peer.session.terminate()", json!(null)).await?;
-        browser.until("peer.states.some(it => it.state === 'failed')", SOON).await?;
+    for _ in 0..PAGES {
+        browser.load(rig, "peer.html").await?;
+        browser.until("customElements.get('soft-phone')", SOON).await?;
+        browser.run("probe.make({ lang: 'en' }); probe.phone().account = args", account("100", "pw-100")).await?;
+        browser.until("probe.phone().registration === 'registered'", SOON).await?;
+        let peer = json!({ "server": SERVER, "uri": "sip:101@127.0.0.1", "password": "pw-101" });
+        browser.run("await peer.register(args)", peer).await?;
+        for _ in 0..CALLS {
+            browser.run("probe.phone().open(); probe.phone().dial('603')", json!(null)).await?;
+            browser.until("probe.usable('call')", SOON).await?;
+            ours.push(time(&browser, "probe.press('call')", "probe.call()?.state === 'ringing'").await?);
+            browser.run("probe.press('hangup')", json!(null)).await?;
+            browser.until("probe.phone().calls.length === 0", SOON).await?;
+            let rings = "peer.states.some(it => it.state === 'progress')";
+            theirs.push(time(&browser, "peer.states.length = 0; peer.call('603')", rings).await?);
+            browser.run("peer.session.terminate()", json!(null)).await?;
+            browser.until("peer.states.some(it => it.state === 'failed')", SOON).await?;
+        }
     }
+    let calls = ours.len();
     let (ours, theirs) = (median(ours), median(theirs));
-    println!("click to INVITE on the wire, median of {CALLS}: <soft-phone> {ours:.1} ms, JsSIP {theirs:.1} ms");
+    println!("click to INVITE on the wire, median of {calls}: <soft-phone> {ours:.1} ms, JsSIP {theirs:.1} ms");
     ensure!(ours <= theirs, "<soft-phone> takes {ours:.1} ms, JsSIP {theirs:.1} ms");
     Ok(())
 }
