@@ -1,4 +1,6 @@
 #![doc = include_str!("../README.md")]
+// In the page's wasm, what formats with `{:?}` is cut out (xtask/src/panics.rs).
+#![cfg_attr(not(test), warn(clippy::use_debug))]
 
 pub mod agent;
 pub mod call;

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use anyhow::{Result, bail};
 use walrus::ir::{Instr, InstrLocId, Unreachable, VisitorMut, dfs_pre_order_mut};
-use walrus::{Function, FunctionId, Module};
+use walrus::{Function, FunctionId, LocalFunction, Module};
 
 /// What the standard library calls and what never returns; whatever lies inside of the first one too.
 const PANICS: [&str; 14] = [
@@ -28,7 +28,11 @@ const PANICS: [&str; 14] = [
     "std::thread::local::panic_access_error",
 ];
 
-/// Replaces every call of a function of [`PANICS`] by a trap.
+/// What only messages of panics call: nothing in the page's crates formats with `{:?}`. The functions stand in tables
+/// of pointers, so that no call of them could be found and taken out.
+const DEBUG: &str = " as core::fmt::Debug>::fmt";
+
+/// Replaces every call of a function of [`PANICS`], and what [`DEBUG`] functions do, by a trap.
 ///
 /// # Errors
 /// When there is no such function: the names are gone, or Rust has others now.
@@ -42,11 +46,27 @@ pub fn silence(module: &mut Module) -> Result<()> {
     if panics.is_empty() {
         bail!("the wasm has no function whose name starts with `{}`: teach xtask the new names", PANICS[0]);
     }
-    for (_, function) in module.funcs.iter_local_mut() {
+    let debug: HashSet<_> = module
+        .funcs
+        .iter()
+        .filter(|function| function.name.as_deref().is_some_and(|name| plain(name).contains(DEBUG)))
+        .map(Function::id)
+        .collect();
+    for (id, function) in module.funcs.iter_local_mut() {
+        if debug.contains(&id) {
+            trap(function);
+            continue;
+        }
         let entry = function.entry_block();
         dfs_pre_order_mut(&mut Silence(&panics), function, entry);
     }
     Ok(())
+}
+
+/// Leaves one instruction of a function: the trap.
+fn trap(function: &mut LocalFunction) {
+    let entry = function.entry_block();
+    function.block_mut(entry).instrs = vec![(Unreachable {}.into(), InstrLocId::default())];
 }
 
 struct Silence<'a>(&'a HashSet<FunctionId>);
@@ -59,8 +79,15 @@ impl VisitorMut for Silence<'_> {
     }
 }
 
-/// Whether a function's demangled name, as in `core[c5930c85a12de822]::panicking::panic_fmt`, is one of [`PANICS`].
+/// Whether a function's name is one of [`PANICS`].
 fn is_panic(name: &str) -> bool {
+    let plain = plain(name);
+    PANICS.iter().any(|panic| plain.starts_with(panic))
+}
+
+/// A demangled name without the crates' hashes: `core::panicking::panic_fmt` for
+/// `core[c5930c85a12de822]::panicking::panic_fmt`.
+fn plain(name: &str) -> String {
     let mut plain = String::new();
     let mut rest = name;
     while let Some((before, hash)) = rest.split_once('[') {
@@ -68,12 +95,12 @@ fn is_panic(name: &str) -> bool {
         rest = hash.split_once(']').map_or("", |(_, after)| after);
     }
     plain.push_str(rest);
-    PANICS.iter().any(|panic| plain.starts_with(panic))
+    plain
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_panic;
+    use super::{DEBUG, is_panic, plain};
 
     #[test]
     fn panics_are_known_by_name_in_both_manglings() {
@@ -81,5 +108,10 @@ mod tests {
         assert!(is_panic("core::panicking::panic_const::panic_const_div_by_zero::h0123456789abcdef"));
         assert!(!is_panic("std[a543996e6e7dbf1e]::panicking::panic_count::increase"));
         assert!(!is_panic("soft_phone_sip::agent::register::registration_failed"));
+    }
+    #[test]
+    fn what_writes_for_developers_is_known_by_its_trait() {
+        assert!(plain("<str as core[c5930c85a12de822]::fmt::Debug>::fmt").contains(DEBUG));
+        assert!(!plain("<str as core[c5930c85a12de822]::fmt::Display>::fmt").contains(DEBUG));
     }
 }
