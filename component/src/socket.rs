@@ -25,6 +25,8 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// Keep-alives leave at a random time in this range (RFC 5626 §4.4.1 asks for jitter; proxies cut at 30 to 60 s).
 const PING_AFTER: (Duration, Duration) = (Duration::from_secs(25), Duration::from_secs(30));
+/// No server needs them more often.
+const SHORTEST_PING: Duration = Duration::from_secs(5);
 /// How long an answer to a keep-alive may take (RFC 5626 §4.4.1).
 const PONG_DEADLINE: Duration = Duration::from_secs(10);
 /// A connection that stood this long was good: the next loss begins a new back-off.
@@ -86,6 +88,8 @@ pub struct Plan {
     /// Rounds over all servers that failed since the last steady connection.
     rounds: u32,
     state: State,
+    /// The longest time without a keep-alive that the server bears (`Flow-Timer`), on this connection.
+    limit: Option<Duration>,
     actions: VecDeque<Action>,
     random: u64,
 }
@@ -93,7 +97,15 @@ pub struct Plan {
 impl Plan {
     /// `servers` in order of preference, not empty; `seed` spreads the clients of a server that comes back.
     pub fn new(servers: Vec<String>, seed: u64) -> Self {
-        Plan { servers, index: 0, rounds: 0, state: State::Idle, actions: VecDeque::new(), random: seed | 1 }
+        Plan {
+            servers,
+            index: 0,
+            rounds: 0,
+            state: State::Idle,
+            limit: None,
+            actions: VecDeque::new(),
+            random: seed | 1,
+        }
     }
 
     /// Where the connection stands.
@@ -131,7 +143,8 @@ impl Plan {
     /// The WebSocket is open.
     pub fn handle_opened(&mut self, now: Instant) {
         if matches!(self.state, State::Opening { .. }) {
-            let ping_at = now + self.between(PING_AFTER);
+            self.limit = None;
+            let ping_at = now + self.ping_after();
             self.state = State::Open { since: now, ping_at, pong_by: None, pings: Pings::Untried };
         }
     }
@@ -158,13 +171,22 @@ impl Plan {
 
     /// Something came in. `pong`: it was the answer to a keep-alive, so this server gives such answers.
     pub fn handle_data(&mut self, now: Instant, pong: bool) {
-        let next = now + self.between(PING_AFTER);
+        let next = now + self.ping_after();
         if let State::Open { ping_at, pong_by, pings, .. } = &mut self.state {
             *pong_by = None;
             *ping_at = next;
             if pong {
                 *pings = Pings::Answered;
             }
+        }
+    }
+
+    /// The server wants keep-alives at least that often (`Flow-Timer`, RFC 5626 §4.4).
+    pub fn handle_flow_timer(&mut self, now: Instant, every: Duration) {
+        self.limit = Some(every);
+        let sooner = now + self.ping_after();
+        if let State::Open { ping_at, .. } = &mut self.state {
+            *ping_at = sooner.min(*ping_at);
         }
     }
 
@@ -201,7 +223,7 @@ impl Plan {
 
     /// Lets what is due at `now` happen.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let next_ping = now + self.between(PING_AFTER);
+        let next_ping = now + self.ping_after();
         match &mut self.state {
             State::Opening { deadline } if now >= *deadline => {
                 self.actions.push_back(Action::Close);
@@ -276,6 +298,13 @@ impl Plan {
         let full = first.saturating_mul(1 << self.rounds.min(6)).min(longest);
         self.rounds = self.rounds.saturating_add(1);
         self.between((full / 2, full))
+    }
+
+    /// RFC 5626 §4.4: 80 to 100 % of the server's time. Never later than without one: what lies between us and the
+    /// server knows nothing of it.
+    fn ping_after(&mut self) -> Duration {
+        let limit = self.limit.map_or(PING_AFTER, |every| (every * 4 / 5, every));
+        self.between((limit.0.min(PING_AFTER.0).max(SHORTEST_PING), limit.1.min(PING_AFTER.1).max(SHORTEST_PING)))
     }
 
     fn between(&mut self, (low, high): (Duration, Duration)) -> Duration {
@@ -416,6 +445,29 @@ mod tests {
         let third = plan.poll_timeout().unwrap();
         assert!(third >= second + PING_AFTER.0, "{third:?}");
         assert_silence_is_death(plan, third, Action::Probe);
+    }
+
+    #[test]
+    fn the_servers_flow_timer_brings_keep_alives_forward_but_never_back() {
+        for (every, earliest, latest) in [(10, 8_000, 10_000), (600, 25_000, 30_000), (0, 5_000, 5_000)] {
+            let (mut plan, _) = opened();
+            plan.handle_flow_timer(at(0), Duration::from_secs(every));
+            for round in 0..20 {
+                let now = plan.poll_timeout().unwrap();
+                let before = if round == 0 { at(0) } else { at(100_000 * round) };
+                let pause = now.saturating_duration_since(before).as_millis();
+                assert!((earliest..=latest).contains(&pause), "{every} s: {pause} ms");
+                plan.handle_data(at(100_000 * (round + 1)), true);
+            }
+        }
+        // The next connection has its own.
+        let (mut plan, _) = opened();
+        plan.handle_flow_timer(at(0), Duration::from_secs(10));
+        plan.handle_closed(at(1));
+        let Phase::Waiting { until } = plan.phase() else { panic!("{plan:?}") };
+        plan.handle_timeout(until);
+        plan.handle_opened(until);
+        assert!(plan.poll_timeout().unwrap() >= until + PING_AFTER.0);
     }
 
     #[test]

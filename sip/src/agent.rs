@@ -3,6 +3,7 @@
 mod auth;
 mod compose;
 mod entropy;
+mod flows;
 mod incoming;
 mod outgoing;
 mod register;
@@ -17,7 +18,7 @@ use self::entropy::Entropy;
 use crate::call::{Call, CallId, CallState, Cause, Ending};
 use crate::event::{Event, QueryId, RegistrationState};
 use crate::message::{Message, Request, Response};
-use crate::registration::Registration;
+use crate::registration::Registrations;
 use crate::table::Table;
 use crate::timer::TimerTable;
 use crate::transaction::{self, ClientKey, Flow, Layer, Timers, Transmit};
@@ -53,6 +54,9 @@ pub struct Config {
     pub sent_by: Option<String>,
     /// A URN that stays the same over restarts, such as `urn:uuid:…` (RFC 5626 §4.1).
     pub instance_id: Option<String>,
+    /// Connections to be registered over at a time, 1 to 4 (RFC 5626 §4.2). More than one needs an `instance_id`; the
+    /// driver then names each with [`Agent::handle_connected_as`].
+    pub flows: u8,
     /// Registration time that is asked for.
     pub expires: Duration,
     /// How long an outbound call may go unanswered.
@@ -75,6 +79,7 @@ impl Config {
             transport,
             sent_by: None,
             instance_id: None,
+            flows: 1,
             expires: Duration::from_secs(600),
             ring_timeout: Duration::from_secs(180),
             auto_ring: true,
@@ -93,6 +98,9 @@ pub struct CallOptions {
 
 /// Calls at a time. Further ones are refused: ours with an error, those of others with 486.
 const MAX_CALLS: usize = 32;
+
+/// Flows of one account.
+const MAX_FLOWS: usize = 4;
 
 /// Events that may wait for the driver. At the bound the network is not listened to: a driver that does not drain
 /// gets no more to drain.
@@ -115,8 +123,8 @@ pub struct Counters {
 /// The agent's deadlines, beside those of the transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Timer {
-    /// The registration is refreshed, or tried again.
-    Register,
+    /// The registration over that flow is refreshed, or tried again.
+    Register(usize),
     /// Nobody answers our call.
     Ring(CallId),
     /// Our 2xx goes out again.
@@ -131,6 +139,8 @@ enum Timer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Purpose {
     Register {
+        /// Which of the flows.
+        slot: usize,
         remove: bool,
     },
     Invite(CallId),
@@ -171,8 +181,9 @@ pub struct Agent {
     auth: Auth,
     layer: Layer,
     timers: TimerTable<Timer>,
+    /// The one for new requests.
     flow: Option<Flow>,
-    registration: Registration,
+    registrations: Registrations,
     calls: Table<CallId, Call>,
     pending: Table<ClientKey, Pending>,
     acks: Vec<Acknowledged>,
@@ -187,11 +198,21 @@ impl Agent {
     ///
     /// # Errors
     /// [`Error::Injection`] for control characters in the account; [`Error::Malformed`] for an address of record that is
-    /// not a SIP URI, a `sent_by` that is no host and port, an instance that is no URN.
+    /// not a SIP URI, a `sent_by` that is no host and port, an instance that is no URN, or none where there are several
+    /// flows; [`Error::TooLong`] for more than 4 flows.
     pub fn new(config: Config, seed: [u8; 32]) -> Result<Agent, Error> {
         let mut entropy = Entropy::new(seed);
         let identity = Identity::new(&config, &mut entropy)?;
-        let registration = Registration::new(entropy.token(), entropy.token(), config.expires);
+        let flows = usize::from(config.flows.max(1));
+        if flows > MAX_FLOWS {
+            return Err(Error::TooLong { what: "flows", limit: MAX_FLOWS });
+        }
+        if flows > 1 && config.instance_id.is_none() {
+            // RFC 5626 §4.2: without it the registrar cannot tell our flows from other phones.
+            return Err(Error::Malformed { what: "instance id" });
+        }
+        let ids: Vec<(String, String)> = (0..flows).map(|_| (entropy.token(), entropy.token())).collect();
+        let registrations = Registrations::new(config.expires, ids.into_iter());
         Ok(Agent {
             identity,
             credentials: config.credentials,
@@ -203,7 +224,7 @@ impl Agent {
             layer: Layer::new(config.timers),
             timers: TimerTable::new(),
             flow: None,
-            registration,
+            registrations,
             calls: Table::new(),
             pending: Table::new(),
             acks: Vec::new(),
@@ -215,7 +236,7 @@ impl Agent {
 
     /// Where the registration stands.
     pub fn registration(&self) -> RegistrationState {
-        self.registration.state
+        self.registrations.told.0
     }
 
     /// A call that lives.
@@ -242,27 +263,6 @@ impl Agent {
             self.timers.len() + self.layer.timers(),
             self.acks.len() + self.pending.len(),
         ]
-    }
-
-    /// A connection is there: the one to use from now on. A registration that is wanted is made, or renewed, on it, and
-    /// a BYE that could not leave does.
-    pub fn handle_connected(&mut self, now: Instant, flow: Flow) {
-        self.flow = Some(flow);
-        self.registration_connected(now);
-        for call in self.calls.keys(|call| call.owes_bye) {
-            self.send_bye(now, call);
-        }
-        self.drain(now);
-    }
-
-    /// A connection is gone. What runs on it fails with [`Cause::Network`]; established calls stay.
-    pub fn handle_disconnected(&mut self, now: Instant, flow: Flow) {
-        if self.flow == Some(flow) {
-            self.flow = None;
-            self.registration_disconnected();
-        }
-        self.layer.handle_flow_closed(now, flow);
-        self.drain(now);
     }
 
     /// One message off the network: a datagram or a WebSocket frame. What is not a message is counted, and answered
@@ -296,7 +296,7 @@ impl Agent {
         self.drain(now);
         while let Some((timer, _)) = self.timers.expire(now) {
             match timer {
-                Timer::Register => self.registration_due(now),
+                Timer::Register(slot) => self.registration_due(now, slot),
                 Timer::Ring(call) => self.abandon(now, call, Cause::NoAnswer),
                 Timer::Resend(call) => self.resend_answer(now, call),
                 Timer::AckWait(call) => self.give_up_ack(now, call),
@@ -310,7 +310,7 @@ impl Agent {
     pub fn set_credentials(&mut self, now: Instant, credentials: Option<digest::Credentials>) {
         self.credentials = credentials;
         self.auth.clear();
-        if self.registration.wanted && self.registration.blocked {
+        if self.registrations.wanted && self.registrations.slots.iter().any(|slot| slot.blocked) {
             // register() fails for a full table only, and then its timer stands.
             let _ = self.register(now);
         }
@@ -343,13 +343,7 @@ impl Agent {
                 _ => drop(self.hangup(now, id)),
             }
         }
-        self.registration.wanted = false;
-        self.timers.stop(Timer::Register);
-        let running = self.registration.running.take().is_some();
-        if self.flow.is_some() && (running || self.registration.state == RegistrationState::Registered) {
-            // A full table of transactions: the binding ends by itself.
-            let _ = self.send_register(now, true);
-        }
+        self.registration_shutdown(now);
         self.drain(now);
     }
 
@@ -392,8 +386,9 @@ impl Agent {
 
     /// Sends a request of ours in a transaction of its own, with credentials where a nonce is known.
     fn send_request(&mut self, now: Instant, pending: Pending) -> Result<ClientKey, Error> {
-        let flow = self.flow.ok_or(Error::NotConnected)?;
+        let flow = self.flow_of(&pending).ok_or(Error::NotConnected)?;
         let mut request = pending.request.clone();
+        self.preload(&mut request, flow);
         self.identity.stamp(&mut request, &mut self.entropy)?;
         self.auth.authorize(&mut request, self.credentials.as_ref(), &mut self.entropy)?;
         let key = self.layer.request(now, flow, self.identity.reliable, request)?;
@@ -418,7 +413,7 @@ impl Agent {
             return;
         }
         match purpose {
-            Purpose::Register { remove } => self.on_register_answer(now, key, remove, &response),
+            Purpose::Register { slot, remove } => self.on_register_answer(now, key, slot, remove, &response),
             Purpose::Invite(call) => self.on_invite_refused(now, call, &response),
             Purpose::Bye(call) => self.on_bye_done(now, call),
             Purpose::Options(query) => {
@@ -432,8 +427,8 @@ impl Agent {
     fn retry_with_credentials(&mut self, now: Instant, key: ClientKey, response: &Response) -> bool {
         let Some(Pending { purpose, mut request, mut tried }) = self.pending.remove(key) else { return false };
         let useless = match purpose {
-            Purpose::Register { remove } => {
-                self.registration.running != Some(key) || (!remove && !self.registration.wanted)
+            Purpose::Register { slot, remove } => {
+                self.slot(slot).running != Some(key) || (!remove && !self.registrations.wanted)
             }
             // We have given the call up already.
             Purpose::Invite(call) => !self.calls.get(call).is_some_and(|call| call.state != CallState::Ending),
@@ -448,9 +443,10 @@ impl Agent {
         }
         let Ok(new) = self.send_request(now, Pending { purpose, request, tried }) else { return false };
         match purpose {
-            Purpose::Register { .. } => {
-                self.registration.seq = seq;
-                self.registration.running = Some(new);
+            Purpose::Register { slot, .. } => {
+                let slot = self.slot(slot);
+                slot.seq = seq;
+                slot.running = Some(new);
             }
             Purpose::Invite(call) => {
                 if let Some(call) = self.calls.get_mut(call) {
@@ -472,7 +468,7 @@ impl Agent {
     fn on_client_failed(&mut self, now: Instant, key: ClientKey) {
         let Some(pending) = self.pending.remove(key) else { return };
         match pending.purpose {
-            Purpose::Register { remove } => self.on_register_failed(now, key, remove),
+            Purpose::Register { slot, remove } => self.on_register_failed(now, key, slot, remove),
             // No answer at all within 64·T1 is the network's silence, not a telephone that nobody picks up.
             Purpose::Invite(call) => self.finish(now, call, Ending::local(Cause::Network)),
             Purpose::Bye(call) => self.on_bye_done(now, call),

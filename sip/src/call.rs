@@ -234,6 +234,8 @@ pub struct Call {
     pub(crate) direction: Direction,
     pub(crate) state: CallState,
     pub(crate) remote: Remote,
+    /// The connection of its dialog; left only when it is gone (RFC 5626 §4.3).
+    pub(crate) flow: Option<Flow>,
     /// Outbound: the INVITE transaction that runs. It is gone with the final answer.
     pub(crate) invite: Option<ClientKey>,
     /// Outbound: the early dialogs of a call that may have been forked, in the order in which they showed up.
@@ -298,6 +300,7 @@ impl Call {
             direction,
             state,
             remote,
+            flow: None,
             invite: None,
             early: Vec::new(),
             dialog: None,

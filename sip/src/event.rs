@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::Instant;
 use crate::call::{Body, CallId, CallState, Cause};
+use crate::transaction::Flow;
+use crate::{Instant, Uri};
 
 /// Where the registration stands. One line for each way between the states:
 ///
@@ -73,6 +74,25 @@ pub enum Event {
         retry_at: Option<Instant>,
         /// The time the registrar granted, when registered.
         expires: Option<Duration>,
+    },
+    /// The server wants a keep-alive on a connection at least that often (`Flow-Timer`, RFC 5626 §4.4): the driver sends
+    /// one after 80 to 100 % of it, at random. Told once for each connection and value.
+    KeepAlive {
+        /// The connection.
+        flow: Flow,
+        /// The longest time without one.
+        every: Duration,
+    },
+    /// The registrar sends us to another host (301, 302), or wants another first hop (305). Follows the `Registration`
+    /// that failed with [`Cause::Redirected`]. Nothing goes there by itself: connections are the driver's, and so is
+    /// whom it trusts. The next connection is registered on.
+    RegistrationRedirect {
+        /// The connection that it came over.
+        flow: Flow,
+        /// Where to.
+        target: Uri,
+        /// 301: for ever.
+        permanent: bool,
     },
     /// Somebody calls. [`Agent::get`](crate::Agent::get) knows who.
     Incoming {

@@ -31,6 +31,7 @@ pub use instant::Instant;
 pub use message::{Message, Request, Response, reason_phrase};
 pub use method::Method;
 pub use parse::{ParseError, parse};
+pub use registration::Binding;
 pub use transaction::{Flow, Timers, Transmit};
 pub use uri::{NameAddr, Param, Uri};
 pub use value::{CSeq, Challenge, Via};

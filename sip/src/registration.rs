@@ -1,13 +1,16 @@
-//! The registration's state, and when it is tried again (RFC 3261 §10.2, RFC 5626 §4.5).
+//! The registration's state on each flow, and when it is tried again (RFC 3261 §10.2, RFC 5626 §4.5).
 
 use std::time::Duration;
 
-use crate::Cause;
 use crate::event::RegistrationState;
-use crate::transaction::ClientKey;
+use crate::transaction::{ClientKey, Flow};
+use crate::{Cause, NameAddr, Uri};
 
 /// First pause after a failure that may pass; each further one doubles it.
 const FIRST_RETRY: Duration = Duration::from_secs(30);
+
+/// The same while another flow works (RFC 5626 §4.5, base-time-not-all-fail).
+const FIRST_RETRY_ELSEWHERE: Duration = Duration::from_secs(90);
 
 /// Longest pause, also for a Retry-After.
 const LAST_RETRY: Duration = Duration::from_secs(1_800);
@@ -15,15 +18,50 @@ const LAST_RETRY: Duration = Duration::from_secs(1_800);
 /// Shortest time between two REGISTERs of a registration that works.
 const SHORTEST_REFRESH: Duration = Duration::from_secs(5);
 
-/// What the registrar knows of us, and what we want it to know.
+/// A contact of the account, as the registrar lists it: this phone's own, or that of another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    /// Where calls go.
+    pub uri: Uri,
+    /// How long it still holds; `None`: the registrar does not say.
+    pub expires: Option<Duration>,
+    /// The other phone's URN (RFC 5626 §4.1), without quotes and brackets.
+    pub instance: Option<String>,
+    /// The number of its flow (RFC 5626 §4.2).
+    pub reg_id: Option<u32>,
+    /// Made by this agent.
+    pub ours: bool,
+}
+
+/// What the registrar knows of us on all flows, and what we want it to know.
 #[derive(Debug)]
-pub(crate) struct Registration {
-    pub(crate) state: RegistrationState,
+pub(crate) struct Registrations {
     /// `register()` was the last command.
     pub(crate) wanted: bool,
+    /// What we ask for; grows to the Min-Expires of a 423.
+    pub(crate) expires: Duration,
+    /// What the driver was told last.
+    pub(crate) told: (RegistrationState, Option<Duration>),
+    /// The registrar keeps a binding for each flow (RFC 5626 §6): it said so in its last 2xx.
+    pub(crate) outbound: bool,
+    /// Where a redirection within our domain sends REGISTER.
+    pub(crate) registrar: Option<Uri>,
+    /// All contacts of the account, as of the last 2xx.
+    pub(crate) bindings: Vec<Binding>,
+    /// One for each reg-id, in their order, which is that of preference.
+    pub(crate) slots: Vec<Registration>,
+}
+
+/// The registration over one flow.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    /// The connection that has this reg-id now.
+    pub(crate) flow: Option<Flow>,
+    pub(crate) state: RegistrationState,
     /// Refused for good: only a command tries again.
     pub(crate) blocked: bool,
-    /// One Call-ID for all REGISTERs, so that the registrar can order them by CSeq (RFC 3261 §10.2).
+    /// One Call-ID for all REGISTERs of a flow, so that the registrar can order them by CSeq (RFC 3261 §10.2). Those of
+    /// another flow take another way, and may overtake.
     pub(crate) call_id: String,
     pub(crate) from_tag: String,
     pub(crate) seq: u32,
@@ -31,34 +69,84 @@ pub(crate) struct Registration {
     pub(crate) running: Option<ClientKey>,
     /// The server has told us to come back later: a new connection is no reason to come earlier.
     pub(crate) waits: bool,
-    /// What we ask for; grows to the Min-Expires of a 423.
-    pub(crate) expires: Duration,
+    /// This connection's first hop does not know RFC 5626 (439): registered without it.
+    pub(crate) plain: bool,
+    /// Redirected since the last answer of another kind.
+    pub(crate) redirected: bool,
     pub(crate) granted: Option<Duration>,
     /// Failures in a row.
     pub(crate) failures: u32,
+    /// What requests outside dialogs must pass (RFC 3608 §5).
+    pub(crate) routes: Vec<NameAddr>,
+    /// The Flow-Timer that the driver was told (RFC 5626 §4.4).
+    pub(crate) flow_timer: Option<Duration>,
+}
+
+impl Registrations {
+    /// `ids`: Call-ID and From tag of each flow.
+    pub(crate) fn new(expires: Duration, ids: impl Iterator<Item = (String, String)>) -> Self {
+        Registrations {
+            wanted: false,
+            expires,
+            told: (RegistrationState::Offline, None),
+            outbound: false,
+            registrar: None,
+            bindings: Vec::new(),
+            slots: ids.map(|(call_id, from_tag)| Registration::new(call_id, from_tag)).collect(),
+        }
+    }
+
+    /// What the flows come to together: a phone with one flow that works is registered.
+    pub(crate) fn sum(&self) -> (RegistrationState, Option<Duration>) {
+        use RegistrationState::{Failed, Registered, Registering, Unregistering};
+        for state in [Unregistering, Registered, Registering, Failed] {
+            if let Some(slot) = self.slots.iter().find(|slot| slot.state == state) {
+                return (state, slot.granted);
+            }
+        }
+        (RegistrationState::Offline, None)
+    }
+
+    /// The flow for a new request: the first that is registered, else the first that there is (RFC 5626 §4.3).
+    pub(crate) fn flow(&self) -> Option<Flow> {
+        let registered = |slot: &&Registration| slot.state == RegistrationState::Registered && slot.flow.is_some();
+        self.slots.iter().find(registered).or_else(|| self.slots.iter().find(|slot| slot.flow.is_some()))?.flow
+    }
+
+    /// Whether a REGISTER may leave on that flow: beside others only once the registrar keeps one for each (RFC 5626
+    /// §4.2.1), else it stands by until those before it are gone.
+    pub(crate) fn may_register(&self, slot: usize) -> bool {
+        let works = |slot: &Registration| slot.flow.is_some() && slot.state != RegistrationState::Failed;
+        self.outbound || !self.slots.iter().take(slot).any(works)
+    }
 }
 
 impl Registration {
-    pub(crate) fn new(call_id: String, from_tag: String, expires: Duration) -> Self {
+    fn new(call_id: String, from_tag: String) -> Self {
         Registration {
+            flow: None,
             state: RegistrationState::Offline,
-            wanted: false,
             blocked: false,
             call_id,
             from_tag,
             seq: 0,
             running: None,
             waits: false,
-            expires,
+            plain: false,
+            redirected: false,
             granted: None,
             failures: 0,
+            routes: Vec::new(),
+            flow_timer: None,
         }
     }
 
-    /// The pause before the next try: 30 s, 1, 2, 4 … 30 min, of which up to a half is taken off by `jitter` (below
-    /// 65,536) so that all phones of a failed server do not come back at once (RFC 5626 §4.5).
-    pub(crate) fn retry_pause(&self, jitter: u32) -> Duration {
-        let pause = FIRST_RETRY.saturating_mul(1 << self.failures.min(8)).min(LAST_RETRY);
+    /// The pause before the next try: 30 s (90 s while another flow works), twice, four times … up to 30 min, of which up
+    /// to a half is taken off by `jitter` (below 65,536) so that all phones of a failed server do not come back at once
+    /// (RFC 5626 §4.5).
+    pub(crate) fn retry_pause(&self, another_works: bool, jitter: u32) -> Duration {
+        let first = if another_works { FIRST_RETRY_ELSEWHERE } else { FIRST_RETRY };
+        let pause = first.saturating_mul(1 << self.failures.min(8)).min(LAST_RETRY);
         pause - (pause / 2).saturating_mul(jitter.min(65_535)) / 65_536
     }
 }
@@ -96,11 +184,12 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_half_an_hour() {
-        let mut registration = Registration::new(String::new(), String::new(), Duration::from_secs(600));
+        let mut registration = Registration::new(String::new(), String::new());
         let mut pauses = Vec::new();
         for failures in [0, 1, 2, 5, 6, 7, u32::MAX] {
             registration.failures = failures;
-            pauses.push((registration.retry_pause(0).as_secs(), registration.retry_pause(32_768).as_millis()));
+            let pause = |jitter| registration.retry_pause(false, jitter);
+            pauses.push((pause(0).as_secs(), pause(32_768).as_millis()));
         }
         let half_hour = (1_800, 1_350_000);
         assert_eq!(
@@ -108,6 +197,8 @@ mod tests {
             [(30, 22_500), (60, 45_000), (120, 90_000), (960, 720_000), half_hour, half_hour, half_hour]
         );
         assert_eq!(bounded_retry_after(u64::MAX), LAST_RETRY);
+        registration.failures = 0;
+        assert_eq!(registration.retry_pause(true, 0).as_secs(), 90, "another flow works");
     }
 
     #[test]

@@ -59,7 +59,7 @@ fn a_register_names_the_account_and_where_it_is_reached() {
     assert_eq!(register.to().unwrap().uri.to_string(), "sip:alice@example.com");
     assert_eq!(register.from().unwrap().uri.to_string(), "sip:alice@example.com");
     assert_eq!((register.headers.get("CSeq"), register.headers.get("Expires")), (Some("1 REGISTER"), Some("600")));
-    assert_eq!(register.headers.get("Supported"), Some("path, outbound"));
+    assert_eq!(register.headers.get("Supported"), Some("path, gruu, outbound"));
     let contact = &register.contacts()[0];
     assert!(contact.uri.host.ends_with(".invalid"));
     assert_eq!(contact.uri.param("transport"), Some(Some("ws")));
@@ -72,7 +72,7 @@ fn a_register_names_the_account_and_where_it_is_reached() {
     assert_eq!(register.headers.get("Contact"), Some("<sip:alice@192.0.2.7:5062>"));
     assert!(register.headers.get("Via").unwrap().starts_with("SIP/2.0/UDP 192.0.2.7:5062;branch=z9hG4bK"));
     assert!(register.headers.get("Via").unwrap().ends_with(";rport"));
-    assert_eq!(register.headers.get("Supported"), None);
+    assert_eq!(register.headers.get("Supported"), Some("path"));
 }
 
 #[test]

@@ -271,6 +271,17 @@ impl Phone {
                     self.ask_for_credentials();
                 }
             }
+            Event::KeepAlive { every, .. } => {
+                if let Some(plan) = &mut self.plan {
+                    plan.handle_flow_timer(now, every);
+                }
+            }
+            // Only the servers of the account are spoken to, whatever one of them says: perhaps the next one is meant.
+            Event::RegistrationRedirect { .. } => {
+                if let Some(plan) = &mut self.plan {
+                    plan.give_up_server(now);
+                }
+            }
             Event::Incoming { call, offer } => self.on_incoming(call, offer),
             Event::Progress { call, answer, fork, .. } => self.on_progress(call, fork, answer),
             Event::Answered { call, answer, fork } => self.on_answered(call, fork, answer),

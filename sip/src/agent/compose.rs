@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::entropy::Entropy;
 use super::{CallOptions, Config, Transport};
 use crate::message::{Request, Response};
-use crate::value::{check_text, is_token};
+use crate::registration::Binding;
+use crate::value::{check_text, decimal, is_token};
 use crate::{Body, CSeq, Error, Headers, Method, NameAddr, Remote, Uri};
 
 /// What we do; `UPDATE`, `INFO`, `REFER` and the like are refused with this list.
@@ -19,6 +20,9 @@ const MAX_TARGET: usize = 1_024;
 
 /// RFC 3261 §20.19: expiry times are below 2³² seconds.
 const MAX_EXPIRES: u64 = 0xffff_ffff;
+
+/// Contacts of an account that are listed.
+const MAX_BINDINGS: usize = 64;
 
 /// Headers that a caller of [`Agent::call`](super::Agent::call) may not set: they belong to the agent or would promise
 /// what it does not do.
@@ -64,6 +68,12 @@ pub(super) struct Identity {
     contact: NameAddr,
     /// Of the registration only.
     instance: Option<String>,
+    /// What the registrar made of our instance: reached from anywhere, and lead to this phone alone (RFC 5627).
+    gruu: Option<NameAddr>,
+    /// The same, without saying whose.
+    temporary: Option<NameAddr>,
+    /// Our registration is bound to its connection (RFC 5626).
+    pub(super) outbound: bool,
     user_agent: String,
     pub(super) reliable: bool,
 }
@@ -104,6 +114,9 @@ impl Identity {
             via_params: if config.transport == Transport::Udp { ";rport" } else { "" },
             contact: NameAddr::new(None, contact)?,
             instance: config.instance_id.clone(),
+            gruu: None,
+            temporary: None,
+            outbound: false,
             user_agent: config.user_agent.clone(),
             reliable: config.transport != Transport::Udp,
         })
@@ -141,38 +154,108 @@ impl Identity {
 
     /// Adds our Contact (RFC 3261 §8.1.1.8) and what we do.
     pub(super) fn offer_contact(&self, headers: &mut Headers) {
-        headers.push_parsed("Contact", self.contact.to_string());
+        headers.push_parsed("Contact", self.contact(false));
         headers.push_parsed("Allow", ALLOW.to_owned());
     }
 
-    /// Adds the Contact and the expiry of a REGISTER (RFC 3261 §10.2, RFC 5626 §4.2.1).
-    pub(super) fn bind_contact(&self, headers: &mut Headers, expires: Duration) {
-        let mut contact = self.contact.to_string();
-        if let Some(urn) = &self.instance {
-            contact = [&contact, ";reg-id=1;+sip.instance=\"<", urn, ">\""].concat();
-            // RFC 5626 §4.2.1 asks for both tags.
-            headers.push_parsed("Supported", "path, outbound".to_owned());
+    /// Where a peer reaches us in a dialog: the registrar's name for this phone, else our own (RFC 5627 §4.4);
+    /// `anonymous`: without saying whose phone it is.
+    pub(super) fn contact(&self, anonymous: bool) -> String {
+        let (given, user) =
+            if anonymous { (&self.temporary, Some("anonymous".to_owned())) } else { (&self.gruu, None) };
+        if let Some(given) = given {
+            return given.to_string();
         }
+        let mut contact = self.contact.clone();
+        contact.uri.user = user.or(contact.uri.user);
+        if self.outbound {
+            // RFC 5626 §4.3: what follows in the dialog shall come over the same connection.
+            contact.uri.set_param("ob", None);
+        }
+        contact.to_string()
+    }
+
+    /// Adds the Contact and the expiry of a REGISTER (RFC 3261 §10.2, RFC 5626 §4.2.1, RFC 5627 §4.1). `plain`: without
+    /// RFC 5626.
+    pub(super) fn bind_contact(&self, headers: &mut Headers, expires: Duration, reg_id: u32, plain: bool) {
+        let mut contact = self.contact.to_string();
+        let mut supported = "path";
+        if let Some(urn) = &self.instance {
+            if plain {
+                supported = "path, gruu";
+            } else {
+                supported = "path, gruu, outbound";
+                contact.push_str(";reg-id=");
+                crate::scan::append_decimal(&mut contact, u64::from(reg_id));
+            }
+            contact = [&contact, ";+sip.instance=\"<", urn, ">\""].concat();
+        }
+        headers.push_parsed("Supported", supported.to_owned());
         headers.push_parsed("Contact", contact);
         headers.push_parsed("Expires", expires.as_secs().to_string());
         headers.push_parsed("Allow", ALLOW.to_owned());
     }
 
-    /// The time that a registrar granted to our binding (RFC 3261 §10.2.4); a registrar that lists none of ours has
-    /// granted what its Expires says, or what we asked.
-    pub(super) fn granted(&self, response: &Response, asked: Duration) -> Duration {
-        let ours = |contact: &NameAddr| match (&self.instance, contact.param("+sip.instance").flatten()) {
-            (Some(urn), Some(value)) => value.trim_matches('"').trim_matches(['<', '>']) == urn,
-            _ => contact.uri.user == self.contact.uri.user && contact.uri.host == self.contact.uri.host,
+    /// Whether the registrar can tell this phone from the account's others.
+    pub(super) fn has_instance(&self) -> bool {
+        self.instance.is_some()
+    }
+
+    /// All contacts that the answer to a REGISTER lists. Ours are known by the instance, or by the URI where the
+    /// registrar leaves that out.
+    pub(super) fn bindings(&self, response: &Response) -> Vec<Binding> {
+        let contacts = response.contacts().into_iter().filter(|contact| contact.uri.is_sip());
+        let binding = |contact: NameAddr| {
+            let text = |name: &str| contact.param(name).flatten();
+            let instance = text("+sip.instance").map(|value| value.trim_matches('"').trim_matches(['<', '>']));
+            let number = text("reg-id").and_then(decimal).and_then(|number| u32::try_from(number).ok());
+            let ours = match (&self.instance, instance) {
+                // RFC 4122 §3: letters in either case.
+                (Some(urn), Some(value)) => value.eq_ignore_ascii_case(urn),
+                _ => contact.uri.user == self.contact.uri.user && contact.uri.host == self.contact.uri.host,
+            };
+            Binding {
+                expires: text("expires").and_then(decimal).map(|secs| Duration::from_secs(secs.min(MAX_EXPIRES))),
+                instance: instance.map(str::to_owned),
+                reg_id: number,
+                ours,
+                uri: contact.uri,
+            }
         };
-        let of_contact = response
-            .contacts()
-            .iter()
-            .find(|contact| ours(contact))
-            .and_then(|contact| contact.param("expires").flatten().and_then(crate::value::decimal));
-        of_contact
-            .or_else(|| response.headers.get("Expires").and_then(crate::value::decimal))
-            .map_or(asked, |seconds| Duration::from_secs(seconds.min(MAX_EXPIRES)))
+        contacts.take(MAX_BINDINGS).map(binding).collect()
+    }
+
+    /// The time that a registrar granted to our binding over one flow (RFC 3261 §10.2.4); a registrar that lists none of ours has
+    /// granted what its Expires says, or what we asked.
+    pub(super) fn granted(bindings: &[Binding], reg_id: u32, response: &Response, asked: Duration) -> Duration {
+        let ours = |it: &&Binding| it.ours && it.reg_id.is_none_or(|number| number == reg_id);
+        let of_contact = bindings.iter().find(ours).and_then(|binding| binding.expires);
+        let of_answer = || response.headers.get("Expires").and_then(decimal);
+        of_contact.or_else(|| of_answer().map(|secs| Duration::from_secs(secs.min(MAX_EXPIRES)))).unwrap_or(asked)
+    }
+
+    /// Takes the names that the registrar gave this phone (RFC 5627 §4.2), or takes note that it gives none.
+    pub(super) fn take_gruus(&mut self, response: &Response) {
+        self.forget_gruus();
+        let Some(urn) = &self.instance else { return };
+        for contact in response.contacts() {
+            let value = |name: &str| contact.params.iter().find(|param| param.name.eq_ignore_ascii_case(name))?.text();
+            if !value("+sip.instance").is_some_and(|value| value.trim_matches(['<', '>']).eq_ignore_ascii_case(urn)) {
+                continue;
+            }
+            let gruu = |name: &str| {
+                let uri: Uri = value(name)?.parse().ok()?;
+                NameAddr::new(None, uri).ok().filter(|it| it.uri.is_sip() && it.uri.param("gr").is_some())
+            };
+            self.gruu = gruu("pub-gruu");
+            self.temporary = gruu("temp-gruu");
+        }
+    }
+
+    /// The registration is over, and with it these names.
+    pub(super) fn forget_gruus(&mut self) {
+        self.gruu = None;
+        self.temporary = None;
     }
 
     /// A response to a request of the network.

@@ -152,6 +152,8 @@ impl Agent {
         if dialog.receive(cseq.seq) == Order::Old {
             return self.reply_status(now, key, &request, 500, tag);
         }
+        // Where the peer's requests come over, ours go.
+        call.flow = Some(flow);
         match request.method {
             Method::Invite => self.on_reinvite(now, id, key, flow, request),
             Method::Bye => self.on_bye(now, id, key, &request, tag),
@@ -171,6 +173,7 @@ impl Agent {
         let mut call = Call::new(id, request.call_id().to_owned(), Direction::Inbound, remote);
         let offer = description(&request.headers, &request.body);
         let headers_only = Request { body: Vec::new(), ..request };
+        call.flow = Some(flow);
         call.dialog = Some(dialog);
         call.offer = Some(Offer { key, flow, request: headers_only, answer_in_ack: offer.is_none() });
         self.calls.insert(id, call);

@@ -34,6 +34,7 @@ impl Agent {
         let pending = Pending { purpose: Purpose::Invite(id), request, tried: Tried::default() };
         let key = self.send_request(now, pending)?;
         let mut call = Call::new(id, sip_call_id, Direction::Outbound, to.into());
+        call.flow = self.flow;
         call.invite = Some(key);
         self.calls.insert(id, call);
         self.timers.set(Timer::Ring(id), now + self.ring_timeout);
@@ -111,8 +112,8 @@ impl Agent {
         // §13.2.2.4: the same 2xx again means that the ACK was lost.
         let known = |ack: &&Acknowledged| ack.invite == key && ack.to_tag.as_deref() == to.tag();
         if let Some(ack) = self.acks.iter().find(known) {
-            let payload = ack.payload.clone();
-            return self.layer.send_bytes(self.flow.unwrap_or(flow), payload);
+            let (flow, payload) = (self.live_or_now(flow), ack.payload.clone());
+            return self.layer.send_bytes(flow, payload);
         }
         let Some(dialog) = self.acknowledge(key, flow, response) else { return };
         let waits = self.calls.get(id).is_some_and(|call| call.dialog.is_none() && call.invite == Some(key));
@@ -162,8 +163,8 @@ impl Agent {
         }
         self.identity.stamp(&mut ack, &mut self.entropy).ok()?;
         let payload = ack.to_bytes();
-        // The connection of now, which need not be the one that the INVITE took.
-        self.layer.send_bytes(self.flow.unwrap_or(flow), payload.clone());
+        // The connection of the INVITE may be gone.
+        self.layer.send_bytes(self.live_or_now(flow), payload.clone());
         if self.acks.len() >= MAX_ACKS {
             self.acks.remove(0);
         }

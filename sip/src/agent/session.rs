@@ -96,7 +96,7 @@ impl Agent {
         answer.interval = answer.interval.saturating_mul(2).min(self.times.t2);
         self.timers.set(Timer::Resend(id), now + answer.interval);
         let (flow, payload) = (answer.flow, answer.payload.clone());
-        self.layer.send_bytes(self.flow.unwrap_or(flow), payload);
+        self.layer.send_bytes(self.live_or_now(flow), payload);
     }
 
     /// §13.3.1.4: no ACK within 64·T1, so the session is ended by BYE.
