@@ -5,9 +5,12 @@ mod compose;
 mod entropy;
 mod flows;
 mod incoming;
+mod info;
 mod outgoing;
+mod refer;
 mod register;
 mod session;
+mod transfer;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -15,13 +18,17 @@ use std::time::Duration;
 use self::auth::{Auth, Tried};
 use self::compose::Identity;
 use self::entropy::Entropy;
+use self::info::Info;
+use self::refer::Transfer;
+use self::transfer::Referral;
 use crate::call::{Call, CallId, CallState, Cause, Ending};
-use crate::event::{Event, QueryId, RegistrationState};
+use crate::dialog::Dialog;
+use crate::event::{Event, QueryId, RegistrationState, TransferId};
 use crate::message::{Message, Request, Response};
 use crate::registration::Registrations;
 use crate::table::Table;
 use crate::timer::TimerTable;
-use crate::transaction::{self, ClientKey, Flow, Layer, Timers, Transmit};
+use crate::transaction::{self, ClientKey, Failure, Flow, Layer, Timers, Transmit};
 use crate::{Error, Instant, Method, Uri, digest};
 
 /// What carries the messages.
@@ -63,6 +70,8 @@ pub struct Config {
     pub ring_timeout: Duration,
     /// Answer an incoming call with 180 at once; else [`Agent::ring`] does.
     pub auto_ring: bool,
+    /// Take ICE candidates one by one, by INFO (RFC 8840): says so in INVITE and its answers, and hands on what comes.
+    pub trickle: bool,
     /// `User-Agent` and `Server`.
     pub user_agent: String,
     /// Time constants of the transactions.
@@ -83,6 +92,7 @@ impl Config {
             expires: Duration::from_secs(600),
             ring_timeout: Duration::from_secs(180),
             auto_ring: true,
+            trickle: false,
             user_agent: concat!("soft-phone/", env!("CARGO_PKG_VERSION")).to_owned(),
             timers: Timers::default(),
         }
@@ -133,6 +143,10 @@ enum Timer {
     AckWait(CallId),
     /// A BYE has waited for a connection for too long.
     Owed(CallId),
+    /// Nothing was heard of a transfer, or nobody decided about it.
+    Transfer(TransferId),
+    /// The target of an attended transfer does not end the call that was replaced.
+    Replaced(CallId),
 }
 
 /// Why we sent a request.
@@ -147,6 +161,9 @@ enum Purpose {
     /// `None`: of a fork that lost.
     Bye(Option<CallId>),
     Options(QueryId),
+    Refer(TransferId),
+    Notify(TransferId),
+    Info(QueryId, CallId),
 }
 
 /// A request of ours that runs.
@@ -187,6 +204,14 @@ pub struct Agent {
     calls: Table<CallId, Call>,
     pending: Table<ClientKey, Pending>,
     acks: Vec<Acknowledged>,
+    /// Transfers that we asked for.
+    referrals: Table<TransferId, Referral>,
+    /// Transfers that we are asked for.
+    transfers: Table<TransferId, Transfer>,
+    /// Dialogs of calls that are over, in which one of these goes on.
+    ended_dialogs: Vec<(CallId, Dialog)>,
+    /// INFOs that wait or run, in order.
+    infos: Vec<Info>,
     events: VecDeque<Event>,
     counters: Counters,
     next_id: u64,
@@ -228,6 +253,10 @@ impl Agent {
             calls: Table::new(),
             pending: Table::new(),
             acks: Vec::new(),
+            referrals: Table::new(),
+            transfers: Table::new(),
+            ended_dialogs: Vec::new(),
+            infos: Vec::new(),
             events: VecDeque::new(),
             counters: Counters::default(),
             next_id: 0,
@@ -254,14 +283,19 @@ impl Agent {
         self.counters
     }
 
-    /// Number of transactions, calls, timers and remembered ACKs that live: zero of each when nothing runs and nothing
-    /// leaks.
+    /// Number of transactions, calls, timers, and of remembered ACKs, requests and transfers that live: zero of each when
+    /// nothing runs and nothing leaks.
     pub fn live(&self) -> [usize; 4] {
         [
             self.layer.len(),
             self.calls.len(),
             self.timers.len() + self.layer.timers(),
-            self.acks.len() + self.pending.len(),
+            self.acks.len()
+                + self.pending.len()
+                + self.referrals.len()
+                + self.transfers.len()
+                + self.ended_dialogs.len()
+                + self.infos.len(),
         ]
     }
 
@@ -301,6 +335,11 @@ impl Agent {
                 Timer::Resend(call) => self.resend_answer(now, call),
                 Timer::AckWait(call) => self.give_up_ack(now, call),
                 Timer::Owed(call) => self.finish(now, call, Ending::local(Cause::Network)),
+                Timer::Transfer(id) => {
+                    self.give_up_referral(now, id);
+                    self.give_up_transfer(now, id);
+                }
+                Timer::Replaced(call) => self.end_replaced(now, call),
             }
         }
         self.drain(now);
@@ -373,7 +412,7 @@ impl Agent {
                 transaction::Event::Ack { request, .. } => self.on_ack(now, &request),
                 transaction::Event::Response { key, flow, response } => self.on_response(now, key, flow, response),
                 transaction::Event::StrayResponse { .. } => self.counters.stray += 1,
-                transaction::Event::ClientFailed { key, .. } => self.on_client_failed(now, key),
+                transaction::Event::ClientFailed { key, failure } => self.on_client_failed(now, key, failure),
                 transaction::Event::ServerFailed { key, .. } => self.on_server_failed(now, key),
                 transaction::Event::ClientTerminated { key } => {
                     self.pending.remove(key);
@@ -420,6 +459,9 @@ impl Agent {
                 let allow = response.headers.get_list("Allow").map(str::to_owned).collect();
                 self.events.push_back(Event::Options { query, status: Some(response.status), allow });
             }
+            Purpose::Refer(id) => self.on_refer_answer(now, id, &response),
+            Purpose::Notify(id) => self.on_notify_answer(now, id, response.status),
+            Purpose::Info(query, _) => self.on_info_answer(now, query, Some(response.status)),
         }
     }
 
@@ -432,11 +474,22 @@ impl Agent {
             }
             // We have given the call up already.
             Purpose::Invite(call) => !self.calls.get(call).is_some_and(|call| call.state != CallState::Ending),
-            Purpose::Bye(_) | Purpose::Options(_) => false,
+            _ => false,
         };
         let retry = !useless && self.auth.challenged(response, self.credentials.as_ref(), &mut tried);
         let Some(mut cseq) = request.cseq().ok().filter(|_| retry) else { return false };
         cseq.seq = cseq.seq.saturating_add(1);
+        let of = match purpose {
+            Purpose::Refer(id) => self.referrals.get(id).map(|referral| referral.call),
+            Purpose::Notify(id) => self.transfers.get(id).map(|transfer| transfer.call),
+            Purpose::Info(_, call) => Some(call),
+            _ => None,
+        };
+        if let Some(dialog) = of.and_then(|call| self.dialog_mut(call)) {
+            // Another request of the dialog may have taken the next number.
+            cseq.seq = cseq.seq.max(dialog.local_seq.saturating_add(1));
+            dialog.local_seq = cseq.seq;
+        }
         let seq = cseq.seq;
         if request.headers.set("CSeq", cseq.to_string()).is_err() {
             return false;
@@ -460,12 +513,17 @@ impl Agent {
                     dialog.local_seq = seq;
                 }
             }
-            Purpose::Bye(None) | Purpose::Options(_) => {}
+            Purpose::Refer(id) => {
+                if let Some(referral) = self.referrals.get_mut(id) {
+                    referral.id = seq;
+                }
+            }
+            _ => {}
         }
         true
     }
 
-    fn on_client_failed(&mut self, now: Instant, key: ClientKey) {
+    fn on_client_failed(&mut self, now: Instant, key: ClientKey, failure: Failure) {
         let Some(pending) = self.pending.remove(key) else { return };
         match pending.purpose {
             Purpose::Register { slot, remove } => self.on_register_failed(now, key, slot, remove),
@@ -475,6 +533,9 @@ impl Agent {
             Purpose::Options(query) => {
                 self.events.push_back(Event::Options { query, status: None, allow: Vec::new() });
             }
+            Purpose::Refer(id) => self.on_refer_failed(now, id, failure),
+            Purpose::Notify(id) => self.on_notify_failed(now, id, failure),
+            Purpose::Info(query, _) => self.on_info_answer(now, query, None),
         }
     }
 
@@ -495,7 +556,7 @@ impl Agent {
         self.timers.stop_all(|timer| {
             matches!(timer, Timer::Ring(of) | Timer::Resend(of) | Timer::AckWait(of) | Timer::Owed(of) if *of == id)
         });
-        if let (Some(offer), Some(dialog)) = (call.offer, call.dialog) {
+        if let (Some(offer), Some(dialog)) = (call.offer, &call.dialog) {
             // RFC 3261 §15.1.2: what waits for an answer in a dialog that ends gets 487.
             let tag = dialog.local.tag().unwrap_or("");
             let response = self.identity.response(&offer.request, 487, None, tag);
@@ -507,6 +568,9 @@ impl Agent {
             status: ending.status,
             reason: ending.reason,
         });
+        self.forget_infos(id);
+        self.tell_end(now, id, &Ending { cause, status, reason: reason.clone() });
+        self.referrals_outlive(id, call.dialog);
         self.events.push_back(Event::Ended { call: id, cause, status, reason });
     }
 

@@ -250,6 +250,10 @@ pub struct Call {
     pub(crate) ending: Option<Ending>,
     /// BYE is due and could not leave: it does with the next connection.
     pub(crate) owes_bye: bool,
+    /// The peer has sent a REFER in this dialog before.
+    pub(crate) referred: bool,
+    /// The peer takes trickle ICE.
+    pub(crate) trickle: bool,
 }
 
 /// An INVITE of the peer without a final answer.
@@ -308,6 +312,8 @@ impl Call {
             unacknowledged: None,
             ending: None,
             owes_bye: false,
+            referred: false,
+            trickle: false,
         }
     }
 
@@ -329,6 +335,12 @@ impl Call {
     /// Where the call stands.
     pub const fn state(&self) -> CallState {
         self.state
+    }
+
+    /// Whether the other end takes candidates one by one (RFC 8840): by [`Agent::info`](crate::Agent::info) with the
+    /// package `trickle-ice`. Known from its INVITE or its first answer on.
+    pub const fn trickle(&self) -> bool {
+        self.trickle
     }
 
     /// The other end.

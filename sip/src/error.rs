@@ -31,6 +31,8 @@ pub enum Error {
     },
     /// The agent knows no call of that name: never did, or not any more.
     UnknownCall,
+    /// The agent knows no such transfer, or it was decided before, or is too old.
+    UnknownTransfer,
     /// What was asked for cannot follow on the state that things are in.
     WrongState {
         /// That state's name.
@@ -55,6 +57,7 @@ impl fmt::Display for Error {
             Error::Missing { header } => write!(f, "missing {header} header"),
             Error::TooLong { what, limit } => write!(f, "{what} longer than {limit}"),
             Error::UnknownCall => f.write_str("no such call"),
+            Error::UnknownTransfer => f.write_str("no such transfer"),
             Error::WrongState { state } => write!(f, "not possible while {state}"),
             Error::NotConnected => f.write_str("not connected"),
             Error::Reserved { header } => write!(f, "{header} cannot be set"),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::call::{Body, CallId, CallState, Cause};
+use crate::call::{Body, CallId, CallState, Cause, Remote};
 use crate::transaction::Flow;
 use crate::{Instant, Uri};
 
@@ -53,9 +53,13 @@ impl fmt::Display for RegistrationState {
     }
 }
 
-/// The agent's own name for an OPTIONS request that it sent.
+/// The agent's own name for a request of ours that has an answer: OPTIONS, INFO.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QueryId(pub u64);
+
+/// The agent's own name for a transfer that the other end of a call asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransferId(pub u64);
 
 /// Something happened. Events come in the order in which it did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,6 +166,60 @@ pub enum Event {
         status: Option<u16>,
         /// That answer's reason phrase, or the text of the `Reason` header (RFC 3326) of the request that ended it.
         reason: Option<String>,
+    },
+    /// How a transfer that we asked for goes ([`Agent::transfer`](crate::Agent::transfer),
+    /// [`Agent::transfer_to`](crate::Agent::transfer_to)): what the target answers, as the other end reports it.
+    TransferProgress {
+        /// The call that is transferred.
+        call: CallId,
+        /// The target's answer, 100 to 699; or the refusal of the transfer itself; 408 when nothing was reported for
+        /// too long.
+        status: u16,
+        /// Its reason phrase; text of a stranger, at most 256 bytes.
+        reason: String,
+        /// Nothing more comes. With a status of 200 to 299 the call with us is ended by the agent; with another one it
+        /// stays as it was.
+        done: bool,
+    },
+    /// The other end asks us to call somebody in its place. Nothing happens until
+    /// [`Agent::accept_transfer`](crate::Agent::accept_transfer) or
+    /// [`Agent::reject_transfer`](crate::Agent::reject_transfer), one of which is owed within 60 s.
+    Transfer {
+        /// The call whose other end asks.
+        call: CallId,
+        /// The transfer.
+        transfer: TransferId,
+        /// Whom to call.
+        target: Remote,
+        /// Whether the new call takes the place of one that the target has (RFC 3891): an attended transfer.
+        replaces: bool,
+        /// Who asks, as it says itself (RFC 3892).
+        referred_by: Option<Box<Remote>>,
+    },
+    /// An INFO came (RFC 6086) and was accepted.
+    Info {
+        /// The call.
+        call: CallId,
+        /// Its package; `None`: of the time before packages.
+        package: Option<String>,
+        /// What it says; opaque here.
+        body: Body,
+    },
+    /// The answer to [`Agent::info`](crate::Agent::info) or [`Agent::dtmf`](crate::Agent::dtmf).
+    InfoAnswered {
+        /// The request.
+        query: QueryId,
+        /// The final answer's status; `None`: none came, or the call is over.
+        status: Option<u16>,
+    },
+    /// The other end pressed a key, and said so by INFO.
+    Dtmf {
+        /// The call.
+        call: CallId,
+        /// `0` to `9`, `*`, `#`, `A` to `D`.
+        tone: char,
+        /// For how many milliseconds, 1 to 10,000.
+        duration: u16,
     },
     /// The answer to [`Agent::options`](crate::Agent::options).
     Options {

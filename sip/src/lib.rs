@@ -25,7 +25,7 @@ pub mod value;
 pub use agent::{Agent, CallOptions, Config, Counters, Transport};
 pub use call::{Body, Call, CallId, CallState, Cause, Direction, Remote};
 pub use error::Error;
-pub use event::{Event, QueryId, RegistrationState};
+pub use event::{Event, QueryId, RegistrationState, TransferId};
 pub use header::Headers;
 pub use instant::Instant;
 pub use message::{Message, Request, Response, reason_phrase};

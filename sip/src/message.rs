@@ -329,6 +329,7 @@ pub fn reason_phrase(status: u16) -> &'static str {
         486 => "Busy Here",
         487 => "Request Terminated",
         488 => "Not Acceptable Here",
+        469 => "Bad Info Package",
         489 => "Bad Event",
         491 => "Request Pending",
         493 => "Undecipherable",

@@ -12,7 +12,8 @@ use rsip::Scheme;
 
 use crate::Error;
 use crate::scan::{append_decimal, check_text, cut, decimal, trim};
-use escape::{append_escaped, unescape};
+use escape::append_escaped;
+pub(crate) use escape::unescape;
 
 pub use name_addr::NameAddr;
 pub(crate) use name_addr::check_name_addr;
@@ -151,6 +152,17 @@ impl Uri {
             append_escaped(out, headers, escape::is_header_byte);
         }
     }
+}
+
+/// Text as the value of a URI's header (RFC 3261 §19.1.1): what the grammar does not let stand, and what would end the
+/// value, is escaped.
+pub(crate) fn escape_header(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    for (index, piece) in text.split('%').enumerate() {
+        out.push_str(if index > 0 { "%25" } else { "" });
+        append_escaped(&mut out, piece, |byte| escape::is_header_byte(byte) && byte != b'=' && byte != b'&');
+    }
+    out
 }
 
 /// One half of RFC 3261 §19.1.4: `user`, `ttl`, `method`, `maddr` and `transport` never match their absence; another

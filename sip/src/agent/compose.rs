@@ -9,8 +9,8 @@ use crate::registration::Binding;
 use crate::value::{check_text, decimal, is_token};
 use crate::{Body, CSeq, Error, Headers, Method, NameAddr, Remote, Uri};
 
-/// What we do; `UPDATE`, `INFO`, `REFER` and the like are refused with this list.
-pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS";
+/// What we do; `UPDATE`, `MESSAGE` and the like are refused with this list.
+pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, NOTIFY, REFER";
 
 /// The only body that we read.
 pub(super) const ACCEPT: &str = "application/sdp";
@@ -26,7 +26,7 @@ const MAX_BINDINGS: usize = 64;
 
 /// Headers that a caller of [`Agent::call`](super::Agent::call) may not set: they belong to the agent or would promise
 /// what it does not do.
-const RESERVED: [&str; 25] = [
+const RESERVED: [&str; 29] = [
     "Via",
     "From",
     "To",
@@ -52,6 +52,10 @@ const RESERVED: [&str; 25] = [
     "Session-Expires",
     "Min-SE",
     "RSeq",
+    "Recv-Info",
+    "Refer-To",
+    "Referred-By",
+    "Refer-Sub",
 ];
 
 /// The parts of messages that stay the same as long as the account does.
@@ -75,6 +79,8 @@ pub(super) struct Identity {
     /// Our registration is bound to its connection (RFC 5626).
     pub(super) outbound: bool,
     user_agent: String,
+    /// Trickle ICE is taken.
+    pub(super) trickle: bool,
     pub(super) reliable: bool,
 }
 
@@ -118,6 +124,7 @@ impl Identity {
             temporary: None,
             outbound: false,
             user_agent: config.user_agent.clone(),
+            trickle: config.trickle,
             reliable: config.transport != Transport::Udp,
         })
     }
@@ -156,6 +163,17 @@ impl Identity {
     pub(super) fn offer_contact(&self, headers: &mut Headers) {
         headers.push_parsed("Contact", self.contact(false));
         headers.push_parsed("Allow", ALLOW.to_owned());
+        // RFC 6086 §4.2.2: an empty list says that we know of packages and take none.
+        headers.push_parsed("Recv-Info", self.packages().to_owned());
+        if self.trickle {
+            // RFC 8840 §6.
+            headers.push_parsed("Supported", super::info::TRICKLE.to_owned());
+        }
+    }
+
+    /// The INFO packages that we take.
+    pub(super) const fn packages(&self) -> &'static str {
+        if self.trickle { super::info::TRICKLE } else { "" }
     }
 
     /// Where a peer reaches us in a dialog: the registrar's name for this phone, else our own (RFC 5627 §4.4);

@@ -27,6 +27,8 @@ impl Agent {
         for call in self.calls.keys(|call| call.owes_bye) {
             self.send_bye(now, call);
         }
+        self.resume_notifies(now);
+        self.send_infos(now);
         self.drain(now);
     }
 

@@ -2,6 +2,8 @@
 //! §12.2.2, §13.3).
 
 use super::compose::{ACCEPT, ALLOW, asserted, description, reason_of};
+use super::info::takes_trickle;
+use super::transfer::is_refer;
 use super::{Agent, MAX_CALLS};
 use crate::call::{Body, Call, CallId, CallState, Cause, Direction, Ending, Offer};
 use crate::dialog::{Dialog, Order};
@@ -77,7 +79,9 @@ impl Agent {
         match request.method {
             Method::Invite => self.on_invite(now, key, flow, request, &tag),
             Method::Options => self.reply_options(now, key, &request, &tag),
-            // §15.1.2: a BYE outside a dialog.
+            // A stranger does not send us anywhere.
+            Method::Refer => self.reply_status(now, key, &request, 403, &tag),
+            // §15.1.2: a BYE outside a dialog. RFC 6665 §4.1.3: we hold no subscription.
             _ => self.reply_status(now, key, &request, 481, &tag),
         }
     }
@@ -98,10 +102,9 @@ impl Agent {
     fn refusal(&mut self, request: &Request, key: &ServerKey, tag: &str) -> Option<Response> {
         let status = match request.method {
             Method::Invite | Method::Ack | Method::Bye | Method::Cancel | Method::Options => None,
+            Method::Info | Method::Refer | Method::Notify => None,
             // RFC 6665 §8.3.2: we serve no event package.
             Method::Subscribe => Some(489),
-            // RFC 6665 §4.1.3: we hold no subscription, and the notifier may forget it.
-            Method::Notify => Some(481),
             Method::Other(_) => Some(501),
             _ => Some(405),
         };
@@ -112,7 +115,8 @@ impl Agent {
             return Some(self.identity.response(request, 482, None, tag));
         }
         // §8.2.2.3: no extension changes how we treat a request.
-        let unknown: Vec<&str> = request.headers.get_list("Require").collect();
+        let known = |tag: &&str| request.method == Method::Refer && tag.eq_ignore_ascii_case("norefersub");
+        let unknown: Vec<&str> = request.headers.get_list("Require").filter(|tag| !known(tag)).collect();
         if !unknown.is_empty() {
             let mut response = self.identity.response(request, 420, None, tag);
             response.headers.push_parsed("Unsupported", unknown.join(", "));
@@ -137,6 +141,9 @@ impl Agent {
 
     fn on_dialog_request(&mut self, now: Instant, key: ServerKey, flow: Flow, request: Request, tag: &str) {
         let (Some(id), Ok(cseq)) = (self.find_call(&request), request.cseq()) else {
+            if let Some(call) = self.ended_dialog(&request) {
+                return self.on_refer_notify(now, call, key, &request, tag);
+            }
             // §12.2.2: a dialog that we do not know, or know no more.
             return self.reply_status(now, key, &request, 481, tag);
         };
@@ -146,6 +153,7 @@ impl Agent {
             return match request.method {
                 Method::Invite => self.reply_status(now, key, &request, 491, tag),
                 Method::Options => self.reply_options(now, key, &request, tag),
+                Method::Info => self.on_early_info(now, id, key, &request, tag),
                 _ => self.reply_status(now, key, &request, 481, tag),
             };
         };
@@ -157,6 +165,10 @@ impl Agent {
         match request.method {
             Method::Invite => self.on_reinvite(now, id, key, flow, request),
             Method::Bye => self.on_bye(now, id, key, &request, tag),
+            Method::Info => self.on_info(now, id, key, &request, tag),
+            Method::Refer => self.on_refer(now, id, key, &request, tag),
+            Method::Notify if is_refer(&request) => self.on_refer_notify(now, id, key, &request, tag),
+            Method::Notify => self.reply_status(now, key, &request, 481, tag),
             _ => self.reply_options(now, key, &request, tag),
         }
     }
@@ -171,6 +183,7 @@ impl Agent {
         let id = CallId(self.take_id());
         let remote = asserted(&request.headers).unwrap_or_else(|| Remote::from(from));
         let mut call = Call::new(id, request.call_id().to_owned(), Direction::Inbound, remote);
+        call.trickle = takes_trickle(&request.headers);
         let offer = description(&request.headers, &request.body);
         let headers_only = Request { body: Vec::new(), ..request };
         call.flow = Some(flow);
@@ -227,7 +240,7 @@ impl Agent {
         self.reply(now, key, response);
     }
 
-    fn reply_status(&mut self, now: Instant, key: ServerKey, request: &Request, status: u16, tag: &str) {
+    pub(super) fn reply_status(&mut self, now: Instant, key: ServerKey, request: &Request, status: u16, tag: &str) {
         let response = self.identity.response(request, status, None, tag);
         self.reply(now, key, response);
     }

@@ -2,12 +2,13 @@
 
 use super::auth::Tried;
 use super::compose::{add_options, asserted, description};
+use super::info::takes_trickle;
 use super::{Acknowledged, Agent, CallOptions, MAX_ACKS, MAX_CALLS, Pending, Purpose, Timer};
 use crate::call::{Body, Call, CallId, CallState, Cause, Direction, Ending};
 use crate::dialog::Dialog;
 use crate::message::Response;
 use crate::transaction::{ClientKey, Flow};
-use crate::{Error, Event, Instant, Method};
+use crate::{Error, Event, Instant, Method, NameAddr};
 
 /// Early dialogs of one call; a proxy that forks to more phones gets no ring-back from the rest.
 const MAX_FORKS: usize = 16;
@@ -20,13 +21,28 @@ impl Agent {
     /// [`Error::Reserved`] for a header that the agent writes itself, [`Error::NotConnected`], [`Error::TooLong`] for too
     /// many calls or transactions and for a target of more than 1,024 bytes.
     pub fn call(&mut self, now: Instant, target: &str, offer: Body, options: CallOptions) -> Result<CallId, Error> {
+        let to = self.identity.target(target)?;
+        self.place(now, to, offer, options, Vec::new())
+    }
+
+    /// The same, with headers of the agent's own.
+    pub(super) fn place(
+        &mut self,
+        now: Instant,
+        to: NameAddr,
+        offer: Body,
+        options: CallOptions,
+        headers: Vec<(&'static str, String)>,
+    ) -> Result<CallId, Error> {
         if self.calls.len() >= MAX_CALLS {
             return Err(Error::TooLong { what: "calls", limit: MAX_CALLS });
         }
-        let to = self.identity.target(target)?;
         let (sip_call_id, tag) = (self.entropy.token(), self.entropy.token());
         let mut request = self.identity.request(Method::Invite, to.uri.clone(), &to, &sip_call_id, &tag, 1);
         self.identity.offer_contact(&mut request.headers);
+        for (name, value) in headers {
+            request.headers.push(name, value)?;
+        }
         add_options(&mut request, options)?;
         request.headers.push("Content-Type", offer.content_type)?;
         request.body = offer.bytes;
@@ -68,12 +84,12 @@ impl Agent {
     ) {
         match response.status {
             100 => {}
-            101..=199 => self.on_provisional(key, id, response),
+            101..=199 => self.on_provisional(now, key, id, response),
             _ => self.on_invite_accepted(now, key, flow, id, response),
         }
     }
 
-    fn on_provisional(&mut self, key: ClientKey, id: CallId, response: &Response) {
+    fn on_provisional(&mut self, now: Instant, key: ClientKey, id: CallId, response: &Response) {
         let Some(invite) = self.layer.client_request(&key) else { return };
         let Some(call) = self.calls.get_mut(id) else { return };
         if call.state == CallState::Ending || call.dialog.is_some() {
@@ -93,6 +109,7 @@ impl Agent {
         if let Some(remote) = asserted(&response.headers) {
             call.remote = remote;
         }
+        call.trickle |= takes_trickle(&response.headers);
         let answer = description(&response.headers, &response.body);
         let next = match (answer.is_some(), response.status) {
             (true, _) => Some(CallState::Early),
@@ -105,6 +122,7 @@ impl Agent {
         }
         let fork = u32::try_from(fork).unwrap_or(u32::MAX);
         self.events.push_back(Event::Progress { call: id, status: response.status, answer, fork });
+        self.tell_transferor(now, id, response.status, &response.reason);
     }
 
     fn on_invite_accepted(&mut self, now: Instant, key: ClientKey, flow: Flow, id: CallId, response: &Response) {
@@ -115,7 +133,7 @@ impl Agent {
             let (flow, payload) = (self.live_or_now(flow), ack.payload.clone());
             return self.layer.send_bytes(flow, payload);
         }
-        let Some(dialog) = self.acknowledge(key, flow, response) else { return };
+        let Some(mut dialog) = self.acknowledge(key, flow, response) else { return };
         let waits = self.calls.get(id).is_some_and(|call| call.dialog.is_none() && call.invite == Some(key));
         let Some(call) = self.calls.get_mut(id).filter(|_| waits) else {
             // Another phone was faster, or we have hung up: this one has a dialog of its own, and only that one ends.
@@ -123,7 +141,13 @@ impl Agent {
         };
         let fork = call.early.iter().position(|early| early.remote.tag() == dialog.remote.tag());
         let fork = u32::try_from(fork.unwrap_or(call.early.len())).unwrap_or(u32::MAX);
+        if let Some(early) = call.early.iter().find(|early| early.remote.tag() == dialog.remote.tag()) {
+            // §13.2.2.4: the numbers of requests go on.
+            dialog.local_seq = dialog.local_seq.max(early.local_seq);
+            dialog.remote_seq = early.remote_seq;
+        }
         call.early.clear();
+        call.trickle |= takes_trickle(&response.headers);
         call.dialog = Some(dialog);
         if let Some(remote) = asserted(&response.headers) {
             call.remote = remote;
@@ -134,6 +158,7 @@ impl Agent {
             return self.send_bye(now, id);
         }
         let answer = description(&response.headers, &response.body);
+        self.tell_transferor(now, id, response.status, &response.reason);
         self.events.push_back(Event::Answered { call: id, answer, fork });
     }
 

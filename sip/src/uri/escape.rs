@@ -54,7 +54,7 @@ pub(super) fn append_escaped(out: &mut String, text: &str, legal: fn(u8) -> bool
 }
 
 /// Decodes `%` escapes; a stray `%` stays, bytes that are not UTF-8 become U+FFFD.
-pub(super) fn unescape(text: &str) -> Cow<'_, str> {
+pub(crate) fn unescape(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
         return Cow::Borrowed(text);
     }

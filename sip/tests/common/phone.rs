@@ -65,6 +65,17 @@ pub fn brief_event(event: &Event) -> String {
             None => format!("ended({cause})"),
         },
         Event::Options { status, .. } => format!("options({status:?})"),
+        Event::TransferProgress { status, done, .. } => {
+            format!("transfer({status}{})", if *done { ", done" } else { "" })
+        }
+        Event::Transfer { target, replaces, .. } => {
+            format!("asked-to-call({}{})", target.uri, if *replaces { ", replacing" } else { "" })
+        }
+        Event::Info { package, body, .. } => {
+            format!("info({} {})", package.as_deref().unwrap_or("-"), String::from_utf8_lossy(&body.bytes))
+        }
+        Event::InfoAnswered { status, .. } => format!("info-answered({status:?})"),
+        Event::Dtmf { tone, duration, .. } => format!("dtmf({tone} {duration})"),
     }
 }
 
