@@ -126,6 +126,8 @@ pub struct Counters {
     pub malformed: u64,
     /// Responses and ACKs that belong to nothing.
     pub stray: u64,
+    /// 2xx whose `Authentication-Info` does not prove what it says: a server that does not know our password.
+    pub unproven: u64,
     /// Not looked at, because the driver does not drain the events.
     pub dropped: u64,
 }
@@ -424,22 +426,28 @@ impl Agent {
     }
 
     /// Sends a request of ours in a transaction of its own, with credentials where a nonce is known.
-    fn send_request(&mut self, now: Instant, pending: Pending) -> Result<ClientKey, Error> {
+    fn send_request(&mut self, now: Instant, mut pending: Pending) -> Result<ClientKey, Error> {
         let flow = self.flow_of(&pending).ok_or(Error::NotConnected)?;
         let mut request = pending.request.clone();
         self.preload(&mut request, flow);
         self.identity.stamp(&mut request, &mut self.entropy)?;
-        self.auth.authorize(&mut request, self.credentials.as_ref(), &mut self.entropy)?;
+        self.auth.authorize(&mut request, self.credentials.as_ref(), &mut pending.tried, &mut self.entropy)?;
         let key = self.layer.request(now, flow, self.identity.reliable, request)?;
         self.pending.insert(key, pending);
         Ok(key)
     }
 
     fn on_response(&mut self, now: Instant, key: ClientKey, flow: Flow, response: Response) {
-        let Some(purpose) = self.pending.get(key).map(|pending| pending.purpose) else {
+        let Some(pending) = self.pending.get(key) else {
             self.counters.stray += 1;
             return;
         };
+        let purpose = pending.purpose;
+        if (200..300).contains(&response.status)
+            && !self.auth.informed(&response, self.credentials.as_ref(), &pending.tried)
+        {
+            self.counters.unproven += 1;
+        }
         if let Purpose::Invite(call) = purpose
             && response.status < 300
         {

@@ -355,6 +355,44 @@ pub fn verify(authorization: &value::Credentials, method: &str, body: &[u8], sec
     same(wanted.as_bytes(), response.to_ascii_lowercase().as_bytes())
 }
 
+/// What a server says after it took our answer (`Authentication-Info`, RFC 7616 §3.5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Info {
+    /// The nonce to answer from now on.
+    pub next_nonce: Option<String>,
+    /// Whether the server proves that it knows the secret too; `None`: it does not try.
+    pub proven: Option<bool>,
+}
+
+impl Info {
+    /// Reads the header's value. `sent` are the credentials that the response is about, `body` is the response's.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`], [`Error::TooLong`], [`Error::Injection`].
+    pub fn read(text: &str, sent: &value::Credentials, body: &[u8], secret: &Secret) -> Result<Info, Error> {
+        check_text("authentication header", text)?;
+        let params = value::read_params(text)?;
+        let param = |name: &str| Param::find(&params, name).flatten();
+        let proves = |rspauth: &str| {
+            // "The values MUST be the ones for the client request to which this message is the response."
+            let same_as_sent = |name: &str| param(name).is_none_or(|value| sent.param(name) == Some(value));
+            let ours = same_as_sent("cnonce") && same_as_sent("nc");
+            let qop = Param { name: "qop".to_owned(), value: param("qop").or(sent.param("qop")).map(str::to_owned) };
+            let response = Param { name: "response".to_owned(), value: Some(rspauth.to_owned()) };
+            let mut params = sent.params.clone();
+            params.retain(|param| param.name != "qop" && param.name != "response");
+            params.extend(qop.value.is_some().then_some(qop));
+            params.push(response);
+            // As our own proof, but without a method.
+            ours && verify(&value::Credentials { scheme: sent.scheme.clone(), params }, "", body, secret)
+        };
+        Ok(Info {
+            proven: param("rspauth").map(proves),
+            next_nonce: param("nextnonce").filter(|nonce| !nonce.is_empty()).map(str::to_owned),
+        })
+    }
+}
+
 /// Compares in a time that does not tell where the difference is.
 fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |diff, (x, y)| diff | (x ^ y)) == 0

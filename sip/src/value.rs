@@ -10,6 +10,7 @@ use crate::scan::trim;
 use crate::{Error, Method};
 
 pub use crate::scan::{check_text, decimal, elements, is_token, quote, unquote};
+pub(crate) use auth::read_params;
 pub use auth::{Challenge, Credentials};
 pub use via::Via;
 pub(crate) use via::check_via;

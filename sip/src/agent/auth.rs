@@ -2,8 +2,8 @@
 
 use crate::agent::entropy::Entropy;
 use crate::message::{Request, Response};
-use crate::value::Challenge;
-use crate::{Error, digest};
+use crate::value::{self, Challenge};
+use crate::{Error, Param, digest};
 
 /// Protection spaces that are remembered; the oldest goes.
 const MAX_SPACES: usize = 8;
@@ -19,9 +19,14 @@ struct Space {
     client: digest::Client,
 }
 
-/// The realms a request has been challenged by, and answered with credentials.
+/// What a request has gone through.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tried(Vec<(bool, String)>);
+pub(super) struct Tried {
+    /// The realms it was challenged by, and answered with credentials; whether each is a proxy's.
+    realms: Vec<(bool, String)>,
+    /// The credentials for its server that it left with.
+    sent: Option<value::Credentials>,
+}
 
 /// What we know of the realms on our way.
 #[derive(Debug, Default)]
@@ -53,11 +58,11 @@ impl Auth {
             for challenge in digest::choose_each_realm(&challenges, &credentials.secret) {
                 let realm = challenge.param("realm").unwrap_or("");
                 let stale = challenge.param("stale").is_some_and(|stale| stale.eq_ignore_ascii_case("true"));
-                let before = tried.0.iter().any(|(p, r)| *p == proxy && r == realm);
-                if (before && !stale) || tried.0.len() >= MAX_ROUNDS {
+                let before = tried.realms.iter().any(|(p, r)| *p == proxy && r == realm);
+                if (before && !stale) || tried.realms.len() >= MAX_ROUNDS {
                     return false;
                 }
-                tried.0.push((proxy, realm.to_owned()));
+                tried.realms.push((proxy, realm.to_owned()));
                 self.remember(proxy, challenge);
                 answerable = true;
             }
@@ -71,6 +76,7 @@ impl Auth {
         &mut self,
         request: &mut Request,
         credentials: Option<&digest::Credentials>,
+        tried: &mut Tried,
         entropy: &mut Entropy,
     ) -> Result<(), Error> {
         let Some(credentials) = credentials else { return Ok(()) };
@@ -86,7 +92,34 @@ impl Auth {
             )?;
             request.headers.push(if space.proxy { "Proxy-Authorization" } else { "Authorization" }, value)?;
         }
+        // With several servers' realms it would be nobody's.
+        let mut sent = request.headers.get_all("Authorization");
+        tried.sent = sent.next().and_then(|value| value.parse().ok()).filter(|_| sent.next().is_none());
         Ok(())
+    }
+
+    /// Takes what a 2xx says about the next nonce and about the server itself (RFC 7616 §3.5). `false`: it pretends to
+    /// know our secret, and does not; then nothing of it is taken.
+    pub(super) fn informed(
+        &mut self,
+        response: &Response,
+        credentials: Option<&digest::Credentials>,
+        tried: &Tried,
+    ) -> bool {
+        let (Some(text), Some(sent), Some(credentials)) =
+            (response.headers.get("Authentication-Info"), &tried.sent, credentials)
+        else {
+            return true;
+        };
+        let Ok(info) = digest::Info::read(text, sent, &response.body, &credentials.secret) else { return true };
+        if info.proven == Some(false) {
+            return false;
+        }
+        let ours = |space: &&mut Space| !space.proxy && space.challenge.param("realm") == sent.param("realm");
+        if let (Some(nonce), Some(space)) = (info.next_nonce, self.spaces.iter_mut().find(ours)) {
+            Param::set(&mut space.challenge.params, "nonce", Some(&nonce));
+        }
+        true
     }
 
     fn remember(&mut self, proxy: bool, challenge: &Challenge) {

@@ -64,8 +64,14 @@ fn read(text: &str) -> Result<(String, Vec<Param>), Error> {
     if !is_token(scheme) {
         return Err(malformed());
     }
+    Ok((scheme.to_owned(), read_params(rest)?))
+}
+
+/// The parameters alone, as `Authentication-Info` has them (RFC 3261 §20.6): names in small letters, values without
+/// quotes.
+pub(crate) fn read_params(text: &str) -> Result<Vec<Param>, Error> {
     let mut params = Vec::new();
-    for piece in elements(rest) {
+    for piece in elements(text) {
         if params.len() >= MAX_PARAMS {
             return Err(Error::TooLong { what: "authentication header", limit: MAX_PARAMS });
         }
@@ -75,11 +81,11 @@ fn read(text: &str) -> Result<(String, Vec<Param>), Error> {
             _ => (piece.to_owned(), None),
         };
         if value.is_some_and(|value| value.starts_with('"') && quoted_len(value) != Some(value.len())) {
-            return Err(malformed());
+            return Err(Error::Malformed { what: "authentication header" });
         }
         params.push(Param { name, value: value.map(|value| unquote(value).into_owned()) });
     }
-    Ok((scheme.to_owned(), params))
+    Ok(params)
 }
 
 fn write(f: &mut fmt::Formatter<'_>, scheme: &str, params: &[Param], bare: &[&str]) -> fmt::Result {
