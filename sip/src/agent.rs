@@ -165,7 +165,7 @@ enum Purpose {
     Options(QueryId),
     Refer(TransferId),
     Notify(TransferId),
-    Info(QueryId, CallId),
+    Info(QueryId),
 }
 
 /// A request of ours that runs.
@@ -419,6 +419,7 @@ impl Agent {
                 transaction::Event::ClientTerminated { key } => {
                     self.pending.remove(key);
                     self.acks.retain(|ack| ack.invite != key);
+                    self.send_infos(now);
                 }
                 transaction::Event::ServerTerminated { .. } => {}
             }
@@ -469,7 +470,7 @@ impl Agent {
             }
             Purpose::Refer(id) => self.on_refer_answer(now, id, &response),
             Purpose::Notify(id) => self.on_notify_answer(now, id, response.status),
-            Purpose::Info(query, _) => self.on_info_answer(now, query, Some(response.status)),
+            Purpose::Info(query) => self.on_info_answer(now, query, Some(response.status)),
         }
     }
 
@@ -487,13 +488,7 @@ impl Agent {
         let retry = !useless && self.auth.challenged(response, self.credentials.as_ref(), &mut tried);
         let Some(mut cseq) = request.cseq().ok().filter(|_| retry) else { return false };
         cseq.seq = cseq.seq.saturating_add(1);
-        let of = match purpose {
-            Purpose::Refer(id) => self.referrals.get(id).map(|referral| referral.call),
-            Purpose::Notify(id) => self.transfers.get(id).map(|transfer| transfer.call),
-            Purpose::Info(_, call) => Some(call),
-            _ => None,
-        };
-        if let Some(dialog) = of.and_then(|call| self.dialog_mut(call)) {
+        if let Some(dialog) = self.dialog_of(&request) {
             // Another request of the dialog may have taken the next number.
             cseq.seq = cseq.seq.max(dialog.local_seq.saturating_add(1));
             dialog.local_seq = cseq.seq;
@@ -514,11 +509,6 @@ impl Agent {
                     call.invite = Some(new);
                     // §13.2.2.4: the early dialogs of a refused INVITE are over.
                     call.early.clear();
-                }
-            }
-            Purpose::Bye(Some(call)) => {
-                if let Some(dialog) = self.calls.get_mut(call).and_then(|call| call.dialog.as_mut()) {
-                    dialog.local_seq = seq;
                 }
             }
             Purpose::Refer(id) => {
@@ -543,7 +533,7 @@ impl Agent {
             }
             Purpose::Refer(id) => self.on_refer_failed(now, id, failure),
             Purpose::Notify(id) => self.on_notify_failed(now, id, failure),
-            Purpose::Info(query, _) => self.on_info_answer(now, query, None),
+            Purpose::Info(query) => self.on_info_answer(now, query, None),
         }
     }
 

@@ -211,3 +211,48 @@ fn candidates_go_both_ways_when_both_ends_trickle() {
     phone.agent.hangup(phone.now, call).unwrap();
     assert_eq!(phone.sent(), ["BYE 3"]);
 }
+
+#[test]
+fn every_phone_of_a_fork_gets_the_candidates() {
+    let (mut phone, call, invite) = Phone::calling();
+    for tag in ["desk", "mobile"] {
+        let contact = format!("<sip:{tag}@192.0.2.4>");
+        phone.answer(&invite, 183, tag, &[("Contact", &contact), ("Supported", "trickle-ice")], Some("a"));
+    }
+    phone.events();
+    let body = Body { content_type: "application/trickle-ice-sdpfrag".to_owned(), bytes: b"a=mid:0".to_vec() };
+    for _ in 0..2 {
+        phone.agent.info(phone.now, call, body.clone(), Some("trickle-ice")).unwrap();
+    }
+    let sent = |phone: &mut Phone| -> Vec<(String, Request)> {
+        let requests = phone.messages().into_iter().map(|message| match message {
+            soft_phone_sip::Message::Request(request) => request,
+            soft_phone_sip::Message::Response(_) => panic!(),
+        });
+        requests
+            .map(|request| {
+                (
+                    format!("{} {}", request.uri, phone::brief(&soft_phone_sip::Message::Request(request.clone()))),
+                    request,
+                )
+            })
+            .collect()
+    };
+    let first = sent(&mut phone);
+    let lines: Vec<&str> = first.iter().map(|(line, _)| line.as_str()).collect();
+    assert_eq!(lines, ["sip:desk@192.0.2.4 INFO 2", "sip:mobile@192.0.2.4 INFO 2"]);
+    phone.answer(&first[1].1, 200, "mobile", &[], None);
+    assert_eq!((sent(&mut phone).len(), phone.events()), (0, vec![]));
+    phone.answer(&first[0].1, 200, "desk", &[], None);
+    assert_eq!(phone.events(), ["info-answered(Some(200))"]);
+    let second = sent(&mut phone);
+    assert_eq!(second[1].0, "sip:mobile@192.0.2.4 INFO 3");
+    for (_, request) in &second {
+        phone.answer(request, 200, request.to().unwrap().tag().unwrap(), &[], None);
+    }
+    phone.events();
+    phone.answer(&invite, 200, "mobile", &[("Contact", "<sip:mobile@192.0.2.4>")], Some("a"));
+    phone.sent();
+    phone.agent.hangup(phone.now, call).unwrap();
+    assert_eq!(phone.sent(), ["BYE 4"]);
+}

@@ -196,3 +196,81 @@ fn a_transferor_that_hangs_up_early_is_still_told() {
     party.agents[BOB].hangup(party.now, made).unwrap();
     party.assert_idle();
 }
+
+/// What became of one transfer through a network that loses: whether Alice was told 2xx, and whether Bob and Carol talk.
+fn one_transfer(seed: u64, loss: u64) -> (Option<(u16, bool)>, bool) {
+    let mut party = Party::with(3, 0, seed, |_| {});
+    let (alice, bob) = party.connect(ALICE, BOB);
+    party.loss = loss;
+    party.agents[ALICE].transfer(party.now, alice, "sip:carol@example.com").unwrap();
+    let carol_answers = party.below(100) < 70;
+    let end = party.now + std::time::Duration::from_secs(200);
+    let (mut told, mut made, mut asked) = (None, None, 0);
+    while party.step(end) {
+        let now = party.now;
+        for event in party.events(ALICE) {
+            match event {
+                Event::TransferProgress { status, done, .. } => {
+                    assert!(!matches!(told, Some((_, true))), "seed {seed}: {status} after the last word");
+                    told = Some((status, done));
+                }
+                Event::Ended { call, .. } => assert_eq!(call, alice),
+                _ => {}
+            }
+        }
+        for event in party.events(BOB) {
+            if let Event::Transfer { transfer, .. } = event {
+                asked += 1;
+                let options = CallOptions::default();
+                made = Some(party.agents[BOB].accept_transfer(now, transfer, Body::sdp("offer"), options).unwrap());
+            }
+        }
+        for event in party.events(CAROL) {
+            if let Event::Incoming { call, .. } = event {
+                let agent = &mut party.agents[CAROL];
+                let done = if carol_answers {
+                    agent.answer(now, call, Body::sdp("answer"))
+                } else {
+                    agent.reject(now, call, 486, None)
+                };
+                done.unwrap();
+            }
+        }
+    }
+    assert!(asked <= 1, "seed {seed}: asked {asked} times");
+    let talk = made.is_some_and(|made| party.state(BOB, made) == Some(CallState::Active));
+    // The call that was transferred is there exactly when the transfer failed.
+    let failed = !matches!(told, Some((200, true)));
+    for (side, call) in [(ALICE, alice), (BOB, bob)] {
+        assert_eq!(party.state(side, call).is_some(), failed, "seed {seed}: {told:?}");
+    }
+    for side in [ALICE, BOB, CAROL] {
+        let calls: Vec<CallId> = party.agents[side].calls().map(soft_phone_sip::Call::id).collect();
+        for call in calls {
+            // It may be over by the hand of the other before its turn comes.
+            let _ = party.agents[side].hangup(party.now, call);
+        }
+    }
+    party.assert_idle();
+    (told, talk)
+}
+
+#[test]
+fn two_hundred_transfers_through_a_bad_network_end_alike_everywhere() {
+    let (mut done, mut refused, mut lost) = (0, 0, 0);
+    for seed in 0..200 {
+        match one_transfer(seed, 15) {
+            (Some((200, true)), talk) => {
+                assert!(talk, "seed {seed}");
+                done += 1;
+            }
+            (Some((486, true)), talk) => {
+                assert!(!talk, "seed {seed}");
+                refused += 1;
+            }
+            (Some((_, true)), _) => lost += 1,
+            other => panic!("seed {seed}: {other:?}"),
+        }
+    }
+    assert!(done > 100 && refused > 30 && lost < 10, "{done} done, {refused} refused, {lost} lost");
+}

@@ -159,10 +159,15 @@ impl Identity {
         Ok(())
     }
 
-    /// Adds our Contact (RFC 3261 §8.1.1.8) and what we do.
-    pub(super) fn offer_contact(&self, headers: &mut Headers) {
+    /// Adds our Contact and what we do to a message of a dialog that is no INVITE and no answer to one.
+    pub(super) fn add_contact(&self, headers: &mut Headers) {
         headers.push_parsed("Contact", self.contact(false));
         headers.push_parsed("Allow", ALLOW.to_owned());
+    }
+
+    /// Adds our Contact (RFC 3261 §8.1.1.8) and what we do.
+    pub(super) fn offer_contact(&self, headers: &mut Headers) {
+        self.add_contact(headers);
         // RFC 6086 §4.2.2: an empty list says that we know of packages and take none.
         headers.push_parsed("Recv-Info", self.packages().to_owned());
         if self.trickle {

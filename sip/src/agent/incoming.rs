@@ -80,7 +80,7 @@ impl Agent {
             Method::Invite => self.on_invite(now, key, flow, request, &tag),
             Method::Options => self.reply_options(now, key, &request, &tag),
             // A stranger does not send us anywhere.
-            Method::Refer => self.reply_status(now, key, &request, 403, &tag),
+            Method::Refer | Method::Subscribe => self.reply_status(now, key, &request, 403, &tag),
             // §15.1.2: a BYE outside a dialog. RFC 6665 §4.1.3: we hold no subscription.
             _ => self.reply_status(now, key, &request, 481, &tag),
         }
@@ -103,6 +103,7 @@ impl Agent {
         let status = match request.method {
             Method::Invite | Method::Ack | Method::Bye | Method::Cancel | Method::Options => None,
             Method::Info | Method::Refer | Method::Notify => None,
+            Method::Subscribe if is_refer(request) => None,
             // RFC 6665 §8.3.2: we serve no event package.
             Method::Subscribe => Some(489),
             Method::Other(_) => Some(501),
@@ -142,7 +143,10 @@ impl Agent {
     fn on_dialog_request(&mut self, now: Instant, key: ServerKey, flow: Flow, request: Request, tag: &str) {
         let (Some(id), Ok(cseq)) = (self.find_call(&request), request.cseq()) else {
             if let Some(call) = self.ended_dialog(&request) {
-                return self.on_refer_notify(now, call, key, &request, tag);
+                return match request.method {
+                    Method::Notify => self.on_refer_notify(now, call, key, &request, tag),
+                    _ => self.on_refer_subscribe(now, call, key, &request, tag),
+                };
             }
             // §12.2.2: a dialog that we do not know, or know no more.
             return self.reply_status(now, key, &request, 481, tag);
@@ -169,6 +173,7 @@ impl Agent {
             Method::Refer => self.on_refer(now, id, key, &request, tag),
             Method::Notify if is_refer(&request) => self.on_refer_notify(now, id, key, &request, tag),
             Method::Notify => self.reply_status(now, key, &request, 481, tag),
+            Method::Subscribe => self.on_refer_subscribe(now, id, key, &request, tag),
             _ => self.reply_options(now, key, &request, tag),
         }
     }

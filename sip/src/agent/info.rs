@@ -58,9 +58,10 @@ impl Agent {
         if self.infos.len() >= MAX_INFOS {
             return Err(Error::TooLong { what: "INFOs", limit: MAX_INFOS });
         }
-        let state = self.calls.get(call).ok_or(Error::UnknownCall)?.state;
+        let of = self.calls.get(call).ok_or(Error::UnknownCall)?;
+        let (state, has_dialog) = (of.state, of.dialog.is_some() || !of.early.is_empty());
         let ending = matches!(state, CallState::Ending | CallState::Ended);
-        if ending || self.info_dialog(call).is_none() {
+        if ending || !has_dialog {
             return Err(Error::WrongState { state: state.as_str() });
         }
         let query = QueryId(self.take_id());
@@ -99,19 +100,28 @@ impl Agent {
                 continue;
             }
             let (package, body) = (info.package.clone(), info.body.clone());
-            let Some(dialog) = self.info_dialog(call) else { continue };
-            let mut request = dialog.request(Method::Info);
-            let headers = &mut request.headers;
-            if let Some(package) = package {
-                headers.push_parsed("Info-Package", package);
-                // RFC 6086 §4.2.1.
-                headers.push_parsed("Content-Disposition", "Info-Package".to_owned());
+            let Some(dialogs) = self.calls.get_mut(call).map(|call| match &mut call.dialog {
+                Some(dialog) => std::slice::from_mut(dialog),
+                // RFC 8840 §4.3: to every phone that the call was forked to. What the first says counts.
+                None => call.early.as_mut_slice(),
+            }) else {
+                continue;
+            };
+            let requests: Vec<Request> = dialogs.iter_mut().map(|dialog| dialog.request(Method::Info)).collect();
+            for (fork, mut request) in requests.into_iter().enumerate() {
+                let headers = &mut request.headers;
+                if let Some(package) = &package {
+                    headers.push_parsed("Info-Package", package.clone());
+                    // RFC 6086 §4.2.1.
+                    headers.push_parsed("Content-Disposition", "Info-Package".to_owned());
+                }
+                headers.push_parsed("Content-Type", body.content_type.clone());
+                request.body.clone_from(&body.bytes);
+                let purpose = Purpose::Info(if fork == 0 { query } else { QueryId(0) });
+                let sent = self.send_request(now, Pending { purpose, request, tried: Tried::default() }).is_ok();
+                // Refused when all transactions are taken: it waits for the next that ends.
+                self.infos[at - 1].running |= sent && fork == 0;
             }
-            headers.push_parsed("Content-Type", body.content_type);
-            request.body = body.bytes;
-            let pending = Pending { purpose: Purpose::Info(query, call), request, tried: Tried::default() };
-            // Refused when all transactions are taken: it waits for the next that ends.
-            self.infos[at - 1].running = self.send_request(now, pending).is_ok();
         }
     }
 
@@ -179,16 +189,6 @@ impl Agent {
             return self.reply_status(now, key, request, 500, tag);
         }
         self.on_info(now, id, key, request, tag);
-    }
-
-    /// The dialog that an INFO goes in: the only early one when there is none yet (RFC 6086 §4.1, RFC 8840 §4.3).
-    fn info_dialog(&mut self, call: CallId) -> Option<&mut crate::dialog::Dialog> {
-        let call = self.calls.get_mut(call)?;
-        match (&mut call.dialog, call.early.as_mut_slice()) {
-            (Some(dialog), _) => Some(dialog),
-            (None, [only]) => Some(only),
-            (None, _) => None,
-        }
     }
 }
 

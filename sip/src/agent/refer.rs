@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use super::auth::Tried;
-use super::transfer::{MAX_TRANSFERS, SIPFRAG, of_token};
+use super::transfer::{EXPIRES, MAX_EXPIRES, MAX_TRANSFERS, SIPFRAG, of_token, param};
 use super::{Agent, CallOptions, Pending, Purpose, Timer};
 use crate::call::{Body, CallId, CallState, Ending};
 use crate::message::{Request, reason_phrase};
-use crate::scan::{check_text, cut};
+use crate::scan::{check_text, cut, decimal};
 use crate::transaction::{Failure, ServerKey};
 use crate::{Cause, Error, Event, Instant, Method, NameAddr, Remote, TransferId};
 
@@ -39,6 +39,8 @@ pub(super) struct Transfer {
     running: bool,
     /// There is a subscription.
     watched: bool,
+    /// It ends with the next NOTIFY, because the transferor wants no more.
+    closing: bool,
 }
 
 impl Agent {
@@ -89,7 +91,7 @@ impl Agent {
         };
         let mut response = self.identity.response(request, status, None, tag);
         if asked.is_some() {
-            self.identity.offer_contact(&mut response.headers);
+            self.identity.add_contact(&mut response.headers);
         }
         // RFC 4488 §4: who wants no reports gets none.
         let watched = !request.headers.get("Refer-Sub").is_some_and(|value| of_token(value, "false"));
@@ -150,12 +152,13 @@ impl Agent {
         }
         let target = self.identity.target(&target_text(target)).map_err(|_| 416_u16)?;
         let referred_by = request.headers.get("Referred-By").filter(|value| value.len() <= MAX_HANDED_ON);
-        let remote =
-            referred_by.and_then(|value| NameAddr::from_wire(value).ok()).map(|name| Box::new(Remote::from(name)));
-        if let Some(value) = referred_by.filter(|_| remote.is_some()) {
-            // RFC 3892 §2.2: the target learns who sent us.
-            headers.push(("Referred-By", value.to_owned()));
+        let mut referred_by = referred_by.and_then(|value| NameAddr::from_wire(value).ok());
+        if let Some(name) = &mut referred_by {
+            // RFC 3892 §2.2: the target learns who sent us. A signature in the body does not come along.
+            name.params.retain(|param| !param.name.eq_ignore_ascii_case("cid"));
+            headers.push(("Referred-By", name.to_string()));
         }
+        let remote = referred_by.map(|name| Box::new(Remote::from(name)));
         if full {
             return Err(486);
         }
@@ -174,8 +177,39 @@ impl Agent {
             next: None,
             running: false,
             watched: true,
+            closing: false,
         };
         Ok((asked, remote))
+    }
+
+    /// A SUBSCRIBE to the reports on a transfer: for longer, or, with an expiry of zero, no more (RFC 3515 §2.4.4).
+    pub(super) fn on_refer_subscribe(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        key: ServerKey,
+        request: &Request,
+        tag: &str,
+    ) {
+        let id = request.headers.get("Event").and_then(|event| param(event, "id"));
+        let name = id.map(|id| [";id=", id].concat()).unwrap_or_default();
+        let of = |transfer: &Transfer| transfer.call == call && transfer.watched && transfer.name == name;
+        let Some(id) = self.transfers.find(of) else {
+            return self.reply_status(now, key, request, 481, tag);
+        };
+        let Some(transfer) = self.transfers.get_mut(id) else { return };
+        let asked = request.headers.get("Expires").and_then(decimal).unwrap_or(EXPIRES).min(MAX_EXPIRES);
+        transfer.closing |= asked == 0;
+        transfer.until = now + Duration::from_secs(asked);
+        // RFC 6665 §4.2.1.2: each SUBSCRIBE is followed by a NOTIFY.
+        if transfer.next.is_none() {
+            transfer.next = Some(transfer.told.clone());
+        }
+        let mut response = self.identity.response(request, 200, None, tag);
+        self.identity.add_contact(&mut response.headers);
+        response.headers.push_parsed("Expires", asked.to_string());
+        self.reply(now, key, response);
+        self.send_notify(now, id);
     }
 
     /// A call has got an answer that its transferor wants to hear of.
@@ -222,17 +256,22 @@ impl Agent {
         if !transfer.watched {
             return self.settle(id);
         }
+        if self.flow.is_none() {
+            return;
+        }
         let Some((status, reason)) = transfer.next.take() else { return };
         let (call, name, left) = (transfer.call, transfer.name.clone(), transfer.until.saturating_duration_since(now));
         transfer.told = (status, reason.clone());
+        let closing = transfer.closing;
         let Some(dialog) = self.dialog_mut(call) else { return self.settle(id) };
         let mut request = dialog.request(Method::Notify);
-        self.identity.offer_contact(&mut request.headers);
+        self.identity.add_contact(&mut request.headers);
         let headers = &mut request.headers;
         headers.push_parsed("Event", ["refer", &name].concat());
         let state = match status {
             // RFC 3515 §2.4.7.
             200.. => "terminated;reason=noresource".to_owned(),
+            _ if closing => "terminated;reason=timeout".to_owned(),
             _ => ["active;expires=", &left.as_secs().to_string()].concat(),
         };
         headers.push_parsed("Subscription-State", state);
@@ -242,6 +281,7 @@ impl Agent {
         let sent = self.send_request(now, pending).is_ok();
         if let Some(transfer) = self.transfers.get_mut(id) {
             transfer.running = sent;
+            transfer.watched = !(sent && closing);
             if !sent {
                 transfer.next = Some(std::mem::take(&mut transfer.told));
             }

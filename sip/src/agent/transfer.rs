@@ -21,10 +21,10 @@ pub(super) const SIPFRAG: &str = "message/sipfrag";
 const MAX_REASON: usize = 256;
 
 /// How long a subscription lasts that does not say so.
-const EXPIRES: u64 = 180;
+pub(super) const EXPIRES: u64 = 180;
 
 /// Longest that a subscription may last without a word.
-const MAX_EXPIRES: u64 = 3_600;
+pub(super) const MAX_EXPIRES: u64 = 3_600;
 
 /// How long the target has to end the call that it was asked to replace (RFC 5589 §7.3).
 const REPLACED_WITHIN: Duration = Duration::from_secs(4);
@@ -112,7 +112,7 @@ impl Agent {
         let dialog = self.calls.get_mut(id).and_then(|call| call.dialog.as_mut()).ok_or(Error::UnknownCall)?;
         let mut request = dialog.request(Method::Refer);
         let seq = dialog.local_seq;
-        self.identity.offer_contact(&mut request.headers);
+        self.identity.add_contact(&mut request.headers);
         let refer_to = NameAddr { display_name: None, uri: target, params: Vec::new() };
         request.headers.push_parsed("Refer-To", refer_to.to_string());
         // RFC 3892 §2.1.
@@ -199,6 +199,9 @@ impl Agent {
         }
         if over {
             self.forget_referral(id);
+        } else if self.referrals.get(id).is_some_and(|referral| referral.done) {
+            // Only the end of the subscription is still to come.
+            self.timers.set(Timer::Transfer(id), now + self.times.give_up());
         }
     }
 
@@ -258,9 +261,9 @@ impl Agent {
         }
     }
 
-    /// The call that is over and in whose dialog a NOTIFY about a transfer is.
+    /// The call that is over and in whose dialog a NOTIFY or SUBSCRIBE about a transfer is.
     pub(super) fn ended_dialog(&mut self, request: &Request) -> Option<CallId> {
-        if request.method != Method::Notify || !is_refer(request) {
+        if !matches!(request.method, Method::Notify | Method::Subscribe) || !is_refer(request) {
             return None;
         }
         let (to, from, seq) = (request.to().ok()?, request.from().ok()?, request.cseq().ok()?.seq);
@@ -277,6 +280,14 @@ impl Agent {
         }
     }
 
+    /// The dialog that a request of ours is in, early ones included.
+    pub(super) fn dialog_of(&mut self, request: &Request) -> Option<&mut Dialog> {
+        let (from, to) = (request.from().ok()?, request.to().ok()?);
+        let ours = |dialog: &&mut Dialog| to.tag().is_some() && dialog.has(request.call_id(), from.tag(), to.tag());
+        let of_calls = self.calls.values_mut().flat_map(|call| call.dialog.iter_mut().chain(&mut call.early));
+        of_calls.chain(self.ended_dialogs.iter_mut().map(|(_, dialog)| dialog)).find(ours)
+    }
+
     /// A call that is answered and not about to end.
     pub(super) fn established(&self, id: CallId) -> Result<&crate::Call, Error> {
         let call = self.calls.get(id).ok_or(Error::UnknownCall)?;
@@ -287,7 +298,7 @@ impl Agent {
     }
 }
 
-/// Whether a NOTIFY is about a transfer.
+/// Whether a NOTIFY or SUBSCRIBE is about a transfer.
 pub(super) fn is_refer(request: &Request) -> bool {
     request.headers.get("Event").is_some_and(|event| of_token(event, "refer"))
 }

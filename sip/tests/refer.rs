@@ -1,0 +1,527 @@
+//! REFER and its NOTIFYs message for message: the flows of RFC 3515 §4 in the dialog of a call, and everything that can be
+//! wrong with them.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
+
+#[path = "common/phone.rs"]
+mod phone;
+
+use std::time::Duration;
+
+use phone::{Phone, request, sdp};
+use soft_phone_sip::{CallId, CallOptions, CallState, Error, Event, Flow, Message, Method, Request, TransferId};
+
+/// A call from Bob, answered; the phone's tag.
+fn answered() -> (Phone, CallId, String) {
+    let (mut phone, call) = Phone::ringing();
+    phone.agent.answer(phone.now, call, sdp("answer")).unwrap();
+    let tag = phone.response().to().unwrap().tag().unwrap().to_owned();
+    phone.receive(&request(Method::Ack, "in-1", "z9hG4bKack", 1, &tag, None));
+    assert_eq!(phone.events(), ["incoming>answering", "answering>active", "answered"]);
+    (phone, call, tag)
+}
+
+/// Bob's REFER.
+fn refer(seq: u32, tag: &str, headers: &str) -> String {
+    request(Method::Refer, "in-1", &format!("z9hG4bKr{seq}"), seq, tag, None).replacen(
+        "Contact:",
+        &format!("{headers}Contact:"),
+        1,
+    )
+}
+
+/// Bob's NOTIFY, `body` its status line.
+fn notify(seq: u32, tag: &str, event: &str, state: &str, body: &str) -> String {
+    let body = if body.is_empty() { String::new() } else { format!("{body}\n") };
+    let content = if body.is_empty() { "" } else { "Content-Type: message/sipfrag;version=2.0\n" };
+    // Every line feed becomes CRLF on its way.
+    let length = body.len() + body.matches('\n').count();
+    request(Method::Notify, "in-1", &format!("z9hG4bKn{seq}"), seq, tag, None).replacen(
+        "Content-Length: 0\n\n",
+        &format!("Event: {event}\nSubscription-State: {state}\n{content}Content-Length: {length}\n\n{body}"),
+        1,
+    )
+}
+
+/// The REFER's answer and the NOTIFY behind it.
+fn accepted(phone: &mut Phone) -> Request {
+    match phone.messages().as_slice() {
+        [Message::Response(response), Message::Request(notify)] => {
+            assert_eq!((response.status, &notify.method), (202, &Method::Notify));
+            assert_eq!(response.contacts().len(), 1);
+            notify.clone()
+        }
+        other => panic!("{:?}", other.iter().map(phone::brief).collect::<Vec<_>>()),
+    }
+}
+
+fn asked(phone: &mut Phone) -> TransferId {
+    let events = phone.raw_events();
+    let [Event::Transfer { transfer, .. }] = events.as_slice() else { panic!("{events:?}") };
+    *transfer
+}
+
+fn transfer_and_answer(phone: &mut Phone, call: CallId) -> Request {
+    phone.agent.transfer(phone.now, call, "sip:carol@example.com").unwrap();
+    let refer = phone.request();
+    phone.answer(&refer, 202, "bob", &[], None);
+    refer
+}
+
+#[test]
+fn the_flow_of_rfc_3515_4_1() {
+    let (mut phone, call, tag) = answered();
+    // F1, F2, F3.
+    phone.receive(&refer(93_809_823, &tag, "Refer-To: <sip:carol@example.com>\n"));
+    let trying = accepted(&mut phone);
+    assert_eq!(trying.headers.get("Event"), Some("refer"));
+    assert_eq!(trying.headers.get("Subscription-State"), Some("active;expires=240"));
+    assert_eq!(trying.headers.get("Content-Type"), Some("message/sipfrag;version=2.0"));
+    assert_eq!((trying.body.as_slice(), trying.body.len()), (b"SIP/2.0 100 Trying\r\n".as_slice(), 20));
+    assert_eq!((trying.from().unwrap().tag(), trying.to().unwrap().tag()), (Some(tag.as_str()), Some("bob")));
+    assert_eq!(trying.uri.to_string(), "sip:bob@192.0.2.4");
+    assert_eq!(trying.headers.get("Route"), Some("<sip:proxy.example.com;transport=ws;lr>"));
+    assert_eq!(trying.contacts().len(), 1);
+    // F4, "(whatever)".
+    phone.answer(&trying, 200, "bob", &[], None);
+    let transfer = asked(&mut phone);
+    let made = phone.agent.accept_transfer(phone.now, transfer, sdp("offer"), CallOptions::default()).unwrap();
+    let invite = phone.request();
+    assert_eq!((invite.method.clone(), invite.uri.to_string().as_str()), (Method::Invite, "sip:carol@example.com"));
+    assert_eq!((invite.headers.get("Replaces"), invite.headers.get("Referred-By")), (None, None));
+    phone.answer(&invite, 200, "carol", &[("Contact", "<sip:carol@192.0.2.5>")], Some("answer"));
+    // F5, F6.
+    let messages = phone.messages();
+    let [Message::Request(ack), Message::Request(done)] = messages.as_slice() else { panic!() };
+    assert_eq!((&ack.method, &done.method), (&Method::Ack, &Method::Notify));
+    assert_eq!(done.cseq().unwrap().seq, trying.cseq().unwrap().seq + 1);
+    assert_eq!(done.headers.get("Subscription-State"), Some("terminated;reason=noresource"));
+    assert_eq!((done.body.as_slice(), done.body.len()), (b"SIP/2.0 200 OK\r\n".as_slice(), 16));
+    phone.answer(done, 200, "bob", &[], None);
+    assert_eq!(phone.events(), ["dialing>active", "answered+answer"]);
+    assert_eq!(phone.agent.get(call).unwrap().state(), CallState::Active, "ended by whoever asked");
+    for call in [call, made] {
+        phone.agent.hangup(phone.now, call).unwrap();
+    }
+    phone.assert_idle();
+}
+
+#[test]
+fn the_flow_of_rfc_3515_4_2() {
+    let (mut phone, call, tag) = answered();
+    phone.receive(&refer(93_809_823, &tag, "Refer-To: <sip:carol@example.com>\n"));
+    let first = accepted(&mut phone);
+    phone.answer(&first, 200, "bob", &[], None);
+    let first_transfer = asked(&mut phone);
+    // The second one, while the first runs: its NOTIFYs are named after it.
+    phone.receive(&refer(93_809_824, &tag, "Refer-To: <sip:dave@example.com>\n"));
+    let second = accepted(&mut phone);
+    assert_eq!(second.headers.get("Event"), Some("refer;id=93809824"));
+    phone.answer(&second, 200, "bob", &[], None);
+    let second_transfer = asked(&mut phone);
+    phone.agent.reject_transfer(phone.now, second_transfer, 603).unwrap();
+    let declined = phone.request();
+    assert_eq!(declined.headers.get("Event"), Some("refer;id=93809824"));
+    assert_eq!(declined.body, b"SIP/2.0 603 Decline\r\n");
+    phone.answer(&declined, 200, "bob", &[], None);
+    phone.agent.reject_transfer(phone.now, first_transfer, 503).unwrap();
+    let declined = phone.request();
+    assert_eq!(declined.headers.get("Event"), Some("refer"));
+    assert_eq!(declined.body, b"SIP/2.0 503 Service Unavailable\r\n");
+    phone.answer(&declined, 200, "bob", &[], None);
+    phone.agent.hangup(phone.now, call).unwrap();
+    phone.assert_idle();
+}
+
+#[test]
+fn what_may_be_asked_for_and_what_not() {
+    for (refer_to, status, target) in [
+        ("Refer-To: <sip:carol@example.com>", 202, "sip:carol@example.com"),
+        ("r: \"Carol\" <sips:carol@example.com>", 202, "sips:carol@example.com"),
+        ("Refer-To: sip:carol@example.com", 202, "sip:carol@example.com"),
+        ("Refer-To: <tel:+7-916-123>", 202, "sip:+7916123@example.com;user=phone"),
+        ("Refer-To: <sip:carol@example.com;method=INVITE>", 202, "sip:carol@example.com"),
+        ("Refer-To: <sip:carol@example.com?Subject=free&Route=%3Csip:evil%3E>", 202, "sip:carol@example.com"),
+        ("Refer-To: <sip:carol@example.com;method=BYE>", 403, ""),
+        ("Refer-To: <http://example.com/>", 416, ""),
+        ("Refer-To: <mailto:carol@example.com>", 416, ""),
+        ("Refer-To: <javascript:alert(1)>", 416, ""),
+        ("Refer-To: <sip:carol@example.com?Replaces=a%0D%0AEvil:%201>", 400, ""),
+        ("Refer-To: <sip:carol@example.com>, <sip:dave@example.com>", 400, ""),
+        ("Refer-To: <sip:carol@example.com>\nRefer-To: <sip:dave@example.com>", 400, ""),
+        ("Refer-To: carol", 400, ""),
+        ("Refer-To: <sip:@>", 400, ""),
+        ("Subject: no Refer-To", 400, ""),
+    ] {
+        let (mut phone, _, tag) = answered();
+        phone.receive(&refer(2, &tag, &format!("{refer_to}\n")));
+        let Some(Message::Response(answer)) = phone.messages().into_iter().next() else { panic!() };
+        assert_eq!(answer.status, status, "{refer_to}");
+        let said: Vec<String> = if status == 202 { vec![format!("asked-to-call({target})")] } else { vec![] };
+        assert_eq!(phone.events(), said, "{refer_to}");
+    }
+    // Long ones.
+    for (refer_to, status) in [
+        (format!("Refer-To: <sip:{}@example.com>", "c".repeat(2_000)), 416),
+        (format!("Refer-To: <sip:carol@example.com?Replaces={}>", "c".repeat(2_000)), 400),
+    ] {
+        let (mut phone, _, tag) = answered();
+        phone.receive(&refer(2, &tag, &format!("{refer_to}\n")));
+        assert_eq!((phone.response().status, phone.events()), (status, vec![]));
+    }
+}
+
+#[test]
+fn only_replaces_gets_into_the_invite() {
+    let (mut phone, _, tag) = answered();
+    let replaces = "Replaces=abc%40192.0.2.7%3Bto-tag%3Dt1%3Bfrom-tag%3Df1&Require=replaces";
+    let headers = format!(
+        "Refer-To: <sip:carol@example.com?{replaces}&Call-Info=%3Chttp://evil%3E&Require=evil&body=evil>\n\
+         Referred-By: \"Bob\" <sip:bob@example.com>;cid=\"20398823.2UWQFN309shb3@example.com\"\n"
+    );
+    phone.receive(&refer(2, &tag, &headers));
+    let trying = accepted(&mut phone);
+    phone.answer(&trying, 200, "bob", &[], None);
+    let events = phone.raw_events();
+    let [Event::Transfer { transfer, replaces: true, referred_by: Some(by), .. }] = events.as_slice() else { panic!() };
+    assert_eq!((by.display_name.as_deref(), by.uri.to_string().as_str()), (Some("Bob"), "sip:bob@example.com"));
+    phone.agent.accept_transfer(phone.now, *transfer, sdp("offer"), CallOptions::default()).unwrap();
+    let invite = phone.request();
+    assert_eq!(invite.uri.to_string(), "sip:carol@example.com");
+    assert_eq!(invite.headers.get("Replaces"), Some("abc@192.0.2.7;to-tag=t1;from-tag=f1"));
+    assert!(invite.headers.get_list("Require").eq(["replaces"]));
+    assert_eq!(invite.headers.get("Referred-By"), Some("\"Bob\" <sip:bob@example.com>"));
+    assert_eq!((invite.headers.get("Call-Info"), invite.body.as_slice()), (None, b"offer".as_slice()));
+}
+
+#[test]
+fn a_stranger_sends_us_nowhere() {
+    let (mut phone, _, _) = answered();
+    // RFC 3515 §4.1 F1 as it stands there: outside any dialog.
+    phone.receive(
+        "REFER sip:alice@example.com SIP/2.0\n\
+         Via: SIP/2.0/UDP agenta.atlanta.example.com;branch=z9hG4bK2293940223\n\
+         To: <sip:b@atlanta.example.com>\n\
+         From: <sip:a@atlanta.example.com>;tag=193402342\n\
+         Call-ID: 898234234@agenta.atlanta.example.com\n\
+         CSeq: 93809823 REFER\n\
+         Max-Forwards: 70\n\
+         Refer-To: <sip:carol@example.com>\n\
+         Contact: sip:a@atlanta.example.com\n\
+         Content-Length: 0\n\n",
+    );
+    phone.receive(&refer(7, "", "Refer-To: <sip:carol@example.com>\n"));
+    phone.receive(&refer(8, "other", "Refer-To: <sip:carol@example.com>\n"));
+    assert_eq!(phone.sent(), ["403 REFER 93809823", "403 REFER 7", "481 REFER 8"]);
+    // Before the call is answered.
+    let (mut phone, _) = Phone::ringing();
+    let tag = {
+        let call = phone.agent.calls().next().unwrap().id();
+        phone.agent.ring(phone.now, call).unwrap();
+        phone.response().to().unwrap().tag().unwrap().to_owned()
+    };
+    phone.receive(&refer(2, &tag, "Refer-To: <sip:carol@example.com>\n"));
+    assert_eq!((phone.sent(), phone.events()), (vec!["403 REFER 2".to_owned()], vec![]));
+}
+
+#[test]
+fn reports_go_one_at_a_time_and_only_the_newest() {
+    let (mut phone, _, tag) = answered();
+    phone.receive(&refer(2, &tag, "Refer-To: <sip:carol@example.com>\n"));
+    let trying = accepted(&mut phone);
+    let transfer = asked(&mut phone);
+    phone.agent.accept_transfer(phone.now, transfer, sdp("offer"), CallOptions::default()).unwrap();
+    let invite = phone.request();
+    for status in [180, 183, 180, 486] {
+        phone.answer(&invite, status, "carol", &[], None);
+    }
+    assert_eq!(phone.sent(), ["ACK 1"], "the first NOTIFY has no answer yet");
+    phone.answer(&trying, 200, "bob", &[], None);
+    assert_eq!(phone.request().body, b"SIP/2.0 486 Busy Here\r\n");
+}
+
+#[test]
+fn a_call_that_was_asked_for_and_given_up_is_reported_too() {
+    let (mut phone, _, tag) = answered();
+    phone.receive(&refer(2, &tag, "Refer-To: <sip:carol@example.com>\n"));
+    let trying = accepted(&mut phone);
+    phone.answer(&trying, 200, "bob", &[], None);
+    let transfer = asked(&mut phone);
+    let made = phone.agent.accept_transfer(phone.now, transfer, sdp("offer"), CallOptions::default()).unwrap();
+    let invite = phone.request();
+    phone.answer(&invite, 180, "carol", &[], None);
+    let ringing = phone.request();
+    assert_eq!(ringing.body, b"SIP/2.0 180 Ringing\r\n");
+    phone.answer(&ringing, 200, "bob", &[], None);
+    phone.agent.hangup(phone.now, made).unwrap();
+    phone.sent();
+    phone.answer(&invite, 487, "carol", &[], None);
+    let last = phone.messages().into_iter().find_map(|message| match message {
+        Message::Request(request) if request.method == Method::Notify => Some(request),
+        _ => None,
+    });
+    assert_eq!(last.unwrap().body, b"SIP/2.0 487 Request Terminated\r\n");
+}
+
+#[test]
+fn a_report_that_the_connection_lost_is_sent_again() {
+    let (mut phone, _, tag) = answered();
+    phone.receive(&refer(2, &tag, "Refer-To: <sip:carol@example.com>\n"));
+    accepted(&mut phone);
+    let transfer = asked(&mut phone);
+    phone.agent.handle_disconnected(phone.now, phone.flow);
+    phone.agent.reject_transfer(phone.now, transfer, 603).unwrap();
+    assert_eq!(phone.sent(), Vec::<String>::new());
+    phone.flow = Flow(2);
+    phone.agent.handle_connected(phone.now, Flow(2));
+    let notify = phone.request();
+    assert_eq!((notify.cseq().unwrap().seq, notify.body.as_slice()), (2, b"SIP/2.0 603 Decline\r\n".as_slice()));
+    phone.answer(&notify, 200, "bob", &[], None);
+    phone.receive(&request(Method::Bye, "in-1", "z9hG4bKbye", 3, &tag, None));
+    phone.assert_idle();
+}
+
+#[test]
+fn nobody_is_told_who_does_not_listen() {
+    let (mut phone, _, tag) = answered();
+    phone.receive(&refer(2, &tag, "Refer-To: <sip:carol@example.com>\n"));
+    let trying = accepted(&mut phone);
+    phone.answer(&trying, 481, "bob", &[], None);
+    let transfer = asked(&mut phone);
+    let made = phone.agent.accept_transfer(phone.now, transfer, sdp("offer"), CallOptions::default()).unwrap();
+    let invite = phone.request();
+    phone.answer(&invite, 180, "carol", &[], None);
+    phone.answer(&invite, 200, "carol", &[("Contact", "<sip:carol@192.0.2.5>")], Some("answer"));
+    assert_eq!(phone.sent(), ["ACK 1"]);
+    phone.agent.hangup(phone.now, made).unwrap();
+    phone.receive(&request(Method::Bye, "in-1", "z9hG4bKbye", 3, &tag, None));
+    phone.assert_idle();
+}
+
+#[test]
+fn a_subscription_can_be_prolonged_and_ended() {
+    let (mut phone, _, tag) = answered();
+    phone.receive(&refer(2, &tag, "Refer-To: <sip:carol@example.com>\n"));
+    let trying = accepted(&mut phone);
+    phone.answer(&trying, 200, "bob", &[], None);
+    let transfer = asked(&mut phone);
+    let subscribe = |seq: u32, tag: &str, event: &str, expires: u32| {
+        request(Method::Subscribe, "in-1", &format!("z9hG4bKs{seq}"), seq, tag, None).replacen(
+            "Contact:",
+            &format!("Event: {event}\nExpires: {expires}\nContact:"),
+            1,
+        )
+    };
+    phone.receive(&subscribe(3, &tag, "refer", 600));
+    let again = match phone.messages().as_slice() {
+        [Message::Response(response), Message::Request(notify)] => {
+            assert_eq!((response.status, response.headers.get("Expires")), (200, Some("600")));
+            notify.clone()
+        }
+        _ => panic!(),
+    };
+    assert_eq!(again.headers.get("Subscription-State"), Some("active;expires=600"));
+    assert_eq!(again.body, b"SIP/2.0 100 Trying\r\n");
+    phone.answer(&again, 200, "bob", &[], None);
+    phone.receive(&subscribe(4, &tag, "refer;id=7", 600));
+    phone.receive(&subscribe(5, "", "refer", 600));
+    assert_eq!(phone.sent(), ["481 SUBSCRIBE 4", "403 SUBSCRIBE 5"]);
+    phone.receive(&subscribe(6, &tag, "refer", 0));
+    let messages = phone.messages();
+    let [Message::Response(_), Message::Request(last)] = messages.as_slice() else { panic!() };
+    assert_eq!(last.headers.get("Subscription-State"), Some("terminated;reason=timeout"));
+    phone.answer(last, 200, "bob", &[], None);
+    // The transfer itself goes on, unreported.
+    phone.agent.accept_transfer(phone.now, transfer, sdp("offer"), CallOptions::default()).unwrap();
+    let invite = phone.request();
+    phone.answer(&invite, 486, "carol", &[], None);
+    assert_eq!(phone.sent(), ["ACK 1"]);
+}
+
+#[test]
+fn a_202_ends_nothing_and_a_200_in_a_notify_does() {
+    let (mut phone, call, tag) = answered();
+    transfer_and_answer(&mut phone, call);
+    assert_eq!(phone.events(), Vec::<String>::new());
+    phone.receive(&notify(2, &tag, "refer", "active;expires=60", "SIP/2.0 100 Trying"));
+    phone.receive(&notify(3, &tag, "refer", "active;expires=60", "SIP/2.0 180 Ringing"));
+    assert_eq!(phone.sent(), ["200 NOTIFY 2", "200 NOTIFY 3"]);
+    assert_eq!(phone.events(), ["transfer(100)", "transfer(180)"]);
+    phone.receive(&notify(4, &tag, "refer", "terminated;reason=noresource", "SIP/2.0 200 OK"));
+    assert_eq!(phone.sent(), ["200 NOTIFY 4", "BYE 2"]);
+    assert_eq!(phone.events(), ["transfer(200, done)", "active>ending"]);
+}
+
+#[test]
+fn a_notify_can_overtake_the_202_and_say_little() {
+    let (mut phone, call, tag) = answered();
+    phone.agent.transfer(phone.now, call, "600").unwrap();
+    let refer = phone.request();
+    assert_eq!(refer.headers.get("Refer-To"), Some("<sip:600@example.com>"));
+    phone.receive(&notify(2, &tag, "refer;id=1", "active", ""));
+    phone.receive(&notify(3, &tag, "refer", "active", "SIP/2.0 100"));
+    assert_eq!((phone.sent().len(), phone.events()), (2, vec!["transfer(100)".to_owned()]));
+    phone.answer(&refer, 202, "bob", &[], None);
+    phone.receive(&notify(4, &tag, "refer", "terminated;reason=giveup", ""));
+    let events = phone.raw_events();
+    let [Event::TransferProgress { status: 408, reason, done: true, .. }] = events.as_slice() else {
+        panic!("{events:?}")
+    };
+    assert_eq!(reason, "giveup");
+    assert_eq!(phone.agent.get(call).unwrap().state(), CallState::Active);
+}
+
+#[test]
+fn a_notify_about_nothing_is_refused() {
+    let (mut phone, call, tag) = answered();
+    phone.receive(&notify(2, &tag, "refer", "active", "SIP/2.0 100 Trying"));
+    assert_eq!(phone.sent(), ["481 NOTIFY 2"]);
+    transfer_and_answer(&mut phone, call);
+    phone.receive(&notify(3, &tag, "refer;id=99", "active", "SIP/2.0 100 Trying"));
+    phone.receive(&notify(4, &tag, "refer;id=x", "active", "SIP/2.0 100 Trying"));
+    assert_eq!(phone.sent(), ["481 NOTIFY 3", "481 NOTIFY 4"]);
+    let odd = notify(5, &tag, "refer", "active", "SIP/2.0 100 Trying").replace("message/sipfrag", "text/html");
+    phone.receive(&odd);
+    let refusal = phone.response();
+    assert_eq!((refusal.status, refusal.headers.get("Accept")), (415, Some("message/sipfrag")));
+    for (seq, body) in ["HTTP/1.1 200 OK", "SIP/2.0 999 No", "SIP/2.0", "SIP/2.0 -1 No", "INVITE sip:a@b SIP/2.0"]
+        .into_iter()
+        .enumerate()
+    {
+        phone.receive(&notify(seq as u32 + 6, &tag, "refer", "active", body));
+        assert_eq!((phone.response().status, phone.events()), (200, vec![]), "{body}");
+    }
+    // Older than what was heard before.
+    phone.receive(&notify(3, &tag, "refer", "terminated", "SIP/2.0 200 OK").replace("z9hG4bKn3", "z9hG4bKold"));
+    assert_eq!((phone.sent(), phone.events()), (vec!["500 NOTIFY 3".to_owned()], vec![]));
+}
+
+#[test]
+fn a_reason_of_a_stranger_is_bounded() {
+    let (mut phone, call, tag) = answered();
+    transfer_and_answer(&mut phone, call);
+    phone.receive(&notify(2, &tag, "refer", "terminated", &format!("SIP/2.0 486 \u{1b}{}", "ы".repeat(1_000))));
+    let events = phone.raw_events();
+    let [Event::TransferProgress { reason, .. }] = events.as_slice() else { panic!() };
+    assert_eq!(*reason, "ы".repeat(128));
+}
+
+#[test]
+fn silence_is_a_failure_and_the_call_stays() {
+    let (mut phone, call, tag) = answered();
+    transfer_and_answer(&mut phone, call);
+    phone.advance(Duration::from_secs(31));
+    assert_eq!(phone.events(), Vec::<String>::new());
+    phone.advance(Duration::from_secs(2));
+    assert_eq!(phone.events(), ["transfer(408, done)"]);
+    // A NOTIFY, and then none for as long as it said.
+    transfer_and_answer(&mut phone, call);
+    phone.receive(&notify(2, &tag, "refer;id=2", "active;expires=60", "SIP/2.0 100 Trying"));
+    phone.advance(Duration::from_secs(59));
+    assert_eq!(phone.events(), ["transfer(100)"]);
+    phone.advance(Duration::from_secs(2));
+    assert_eq!(phone.events(), ["transfer(408, done)"]);
+    assert_eq!(phone.agent.get(call).unwrap().state(), CallState::Active);
+    // No answer to the REFER itself.
+    phone.sent();
+    phone.agent.transfer(phone.now, call, "600").unwrap();
+    phone.advance(Duration::from_secs(33));
+    assert_eq!((phone.sent(), phone.events()), (vec!["REFER 3".to_owned()], vec!["transfer(408, done)".to_owned()]));
+    phone.agent.hangup(phone.now, call).unwrap();
+    phone.assert_idle();
+}
+
+#[test]
+fn a_refusal_leaves_the_call_and_481_ends_it() {
+    let (mut phone, call, _) = answered();
+    for (status, said) in [(405, "transfer(405, done)"), (603, "transfer(603, done)"), (302, "transfer(302, done)")] {
+        phone.agent.transfer(phone.now, call, "600").unwrap();
+        let refer = phone.request();
+        phone.answer(&refer, status, "bob", &[], None);
+        assert_eq!((phone.sent(), phone.events()), (vec![], vec![said.to_owned()]));
+    }
+    phone.agent.transfer(phone.now, call, "600").unwrap();
+    let refer = phone.request();
+    phone.answer(&refer, 481, "bob", &[], None);
+    assert_eq!(phone.sent(), ["BYE 5"]);
+    assert_eq!(phone.events(), ["transfer(481, done)", "active>ending"]);
+}
+
+#[test]
+fn a_challenged_refer_is_named_after_its_second_number() {
+    let (mut phone, call, tag) = answered();
+    phone.agent.transfer(phone.now, call, "600").unwrap();
+    let refer = phone.request();
+    let challenge = [("Proxy-Authenticate", "Digest realm=\"x\", nonce=\"n\", algorithm=MD5, qop=\"auth\"")];
+    phone.answer(&refer, 407, "bob", &challenge, None);
+    let again = phone.request();
+    assert_eq!((again.cseq().unwrap().seq, again.headers.get("Proxy-Authorization").is_some()), (2, true));
+    phone.answer(&again, 202, "bob", &[], None);
+    phone.receive(&notify(2, &tag, "refer;id=1", "active", "SIP/2.0 100 Trying"));
+    phone.receive(&notify(3, &tag, "refer;id=2", "active", "SIP/2.0 100 Trying"));
+    assert_eq!(phone.sent(), ["481 NOTIFY 2", "200 NOTIFY 3"]);
+}
+
+#[test]
+fn a_refer_that_the_connection_took_along_may_have_arrived() {
+    let (mut phone, call, tag) = answered();
+    phone.agent.transfer(phone.now, call, "600").unwrap();
+    phone.sent();
+    phone.agent.handle_disconnected(phone.now, phone.flow);
+    assert_eq!(phone.agent.transfer(phone.now, call, "600"), Err(Error::WrongState { state: "transferring" }));
+    phone.flow = Flow(2);
+    phone.agent.handle_connected(phone.now, Flow(2));
+    phone.sent();
+    phone.receive(&notify(2, &tag, "refer", "terminated", "SIP/2.0 486 Busy Here"));
+    assert_eq!(phone.events(), ["transfer(486, done)"]);
+    // And without a connection there is no REFER.
+    phone.agent.handle_disconnected(phone.now, phone.flow);
+    assert_eq!(phone.agent.transfer(phone.now, call, "600"), Err(Error::NotConnected));
+}
+
+#[test]
+fn who_can_be_transferred() {
+    let (mut phone, call) = Phone::ringing();
+    assert_eq!(phone.agent.transfer(phone.now, call, "600"), Err(Error::WrongState { state: "incoming" }));
+    assert_eq!(phone.agent.transfer(phone.now, CallId(99), "600"), Err(Error::UnknownCall));
+    let (mut phone, call, _) = answered();
+    assert_eq!(phone.agent.transfer(phone.now, call, "http://x"), Err(Error::Malformed { what: "target" }));
+    assert_eq!(phone.agent.transfer_to(phone.now, call, call), Err(Error::WrongState { state: "active" }));
+    assert_eq!(phone.agent.transfer_to(phone.now, call, CallId(99)), Err(Error::UnknownCall));
+    let other = phone.dial("600");
+    assert_eq!(phone.agent.transfer_to(phone.now, call, other), Err(Error::WrongState { state: "dialing" }));
+}
+
+#[test]
+fn an_attended_transfer_names_the_dialog_as_its_target_sees_it() {
+    for (contact, refer_to) in [
+        ("<sip:carol@192.0.2.5>", "<sip:600@example.com?"),
+        ("<sip:carol@example.com;gr=urn:uuid:f81d4fae>", "<sip:carol@example.com;gr=urn:uuid:f81d4fae?"),
+    ] {
+        let (mut phone, call, _) = answered();
+        let other = phone.dial("600");
+        let invite = phone.request();
+        phone.answer(&invite, 200, "ca%rol", &[("Contact", contact)], Some("answer"));
+        phone.sent();
+        phone.agent.transfer_to(phone.now, call, other).unwrap();
+        let refer = phone.request();
+        assert_eq!(refer.call_id(), "in-1");
+        let value = refer.headers.get("Refer-To").unwrap();
+        let (call_id, ours) = (invite.call_id(), invite.from().unwrap().tag().unwrap().to_owned());
+        let replaces = format!("Replaces={call_id}%3Bto-tag%3Dca%25rol%3Bfrom-tag%3D{ours}&Require=replaces>");
+        assert_eq!(value, format!("{refer_to}{replaces}"));
+        assert_eq!(refer.headers.get("Referred-By"), Some("\"Alice\" <sip:alice@example.com>"));
+    }
+}
+
+#[test]
+fn transfers_are_bounded() {
+    let (mut phone, call, tag) = answered();
+    for seq in 0..32 {
+        phone.receive(&refer(seq + 2, &tag, "Refer-To: <sip:carol@example.com>\n"));
+    }
+    assert_eq!((phone.messages().len(), phone.events().len()), (64, 32));
+    phone.receive(&refer(40, &tag, "Refer-To: <sip:carol@example.com>\n"));
+    assert_eq!((phone.sent(), phone.events()), (vec!["486 REFER 40".to_owned()], vec![]));
+    phone.agent.hangup(phone.now, call).unwrap();
+    phone.assert_idle();
+}
