@@ -72,6 +72,8 @@ pub struct Config {
     pub auto_ring: bool,
     /// Take ICE candidates one by one, by INFO (RFC 8840): says so in INVITE and its answers, and hands on what comes.
     pub trickle: bool,
+    /// Calls at a time. Further ones are refused: ours with an error, those of others with 486.
+    pub max_calls: usize,
     /// `User-Agent` and `Server`.
     pub user_agent: String,
     /// Time constants of the transactions.
@@ -93,6 +95,7 @@ impl Config {
             ring_timeout: Duration::from_secs(180),
             auto_ring: true,
             trickle: false,
+            max_calls: 32,
             user_agent: concat!("soft-phone/", env!("CARGO_PKG_VERSION")).to_owned(),
             timers: Timers::default(),
         }
@@ -105,9 +108,6 @@ pub struct CallOptions {
     /// More headers for the INVITE, name and value. Those that the agent writes itself are refused.
     pub headers: Vec<(String, String)>,
 }
-
-/// Calls at a time. Further ones are refused: ours with an error, those of others with 486.
-const MAX_CALLS: usize = 32;
 
 /// Flows of one account.
 const MAX_FLOWS: usize = 4;
@@ -195,6 +195,7 @@ pub struct Agent {
     credentials: Option<digest::Credentials>,
     ring_timeout: Duration,
     auto_ring: bool,
+    max_calls: usize,
     times: Timers,
     entropy: Entropy,
     auth: Auth,
@@ -245,6 +246,7 @@ impl Agent {
             credentials: config.credentials,
             ring_timeout: config.ring_timeout,
             auto_ring: config.auto_ring,
+            max_calls: config.max_calls,
             times: config.timers,
             entropy,
             auth: Auth::default(),

@@ -1,10 +1,10 @@
 //! Requests of the network: calls that come in, and everything that is answered on the spot (RFC 3261 §8.2, §9.2, §11.2,
 //! §12.2.2, §13.3).
 
+use super::Agent;
 use super::compose::{ACCEPT, ALLOW, asserted, description, reason_of};
 use super::info::takes_trickle;
 use super::transfer::is_refer;
-use super::{Agent, MAX_CALLS};
 use crate::call::{Body, Call, CallId, CallState, Cause, Direction, Ending, Offer};
 use crate::dialog::{Dialog, Order};
 use crate::message::{Request, Response};
@@ -179,7 +179,7 @@ impl Agent {
     }
 
     fn on_invite(&mut self, now: Instant, key: ServerKey, flow: Flow, request: Request, tag: &str) {
-        if self.calls.len() >= MAX_CALLS {
+        if self.calls.len() >= self.max_calls {
             return self.reply_status(now, key, &request, 486, tag);
         }
         let (Ok(dialog), Ok(from)) = (Dialog::of_request(&request, tag), request.from()) else {

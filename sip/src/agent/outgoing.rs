@@ -3,7 +3,7 @@
 use super::auth::Tried;
 use super::compose::{add_options, asserted, description};
 use super::info::takes_trickle;
-use super::{Acknowledged, Agent, CallOptions, MAX_ACKS, MAX_CALLS, Pending, Purpose, Timer};
+use super::{Acknowledged, Agent, CallOptions, MAX_ACKS, Pending, Purpose, Timer};
 use crate::call::{Body, Call, CallId, CallState, Cause, Direction, Ending};
 use crate::dialog::Dialog;
 use crate::message::Response;
@@ -34,8 +34,8 @@ impl Agent {
         options: CallOptions,
         headers: Vec<(&'static str, String)>,
     ) -> Result<CallId, Error> {
-        if self.calls.len() >= MAX_CALLS {
-            return Err(Error::TooLong { what: "calls", limit: MAX_CALLS });
+        if self.calls.len() >= self.max_calls {
+            return Err(Error::TooLong { what: "calls", limit: self.max_calls });
         }
         let (sip_call_id, tag) = (self.entropy.token(), self.entropy.token());
         let mut request = self.identity.request(Method::Invite, to.uri.clone(), &to, &sip_call_id, &tag, 1);

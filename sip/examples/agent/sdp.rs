@@ -1,0 +1,63 @@
+//! The one session description that the tool makes: PCMU, keys, a direction.
+
+use std::net::IpAddr;
+
+use soft_phone_sip::Body;
+
+/// The description of one call.
+pub struct Session {
+    call: u64,
+    version: u32,
+    /// We have the peer on hold.
+    held: bool,
+    last: &'static str,
+}
+
+impl Session {
+    pub fn new(call: u64) -> Session {
+        Session { call, version: 0, held: false, last: "" }
+    }
+
+    /// An offer of ours.
+    pub fn offer(&mut self, local: IpAddr) -> Body {
+        let direction = if self.held { "sendonly" } else { "sendrecv" };
+        self.write(local, direction)
+    }
+
+    /// The answer to `offer`, or our offer where there is none (RFC 3264 §6.1).
+    pub fn answer(&mut self, local: IpAddr, offer: Option<&Body>) -> Body {
+        let Some(offer) = offer else { return self.offer(local) };
+        let text = String::from_utf8_lossy(&offer.bytes);
+        let has = |line: &str| text.lines().any(|it| it.trim_end() == line);
+        // RFC 3264 §8.4: as the description of older phones says hold.
+        let zero = text.lines().any(|line| line.trim_end() == "c=IN IP4 0.0.0.0");
+        let (sends, receives) = match () {
+            () if has("a=inactive") => (false, false),
+            () if has("a=sendonly") => (true, zero),
+            () if has("a=recvonly") => (false, true),
+            () => (true, !zero),
+        };
+        let direction = match (receives, sends && !self.held) {
+            (true, true) => "sendrecv",
+            (true, false) => "sendonly",
+            (false, true) => "recvonly",
+            (false, false) => "inactive",
+        };
+        self.write(local, direction)
+    }
+
+    fn write(&mut self, local: IpAddr, direction: &'static str) -> Body {
+        // RFC 3264 §8: the version grows with each change, and only then.
+        if self.last != direction {
+            self.version += 1;
+            self.last = direction;
+        }
+        let (call, version) = (self.call, self.version);
+        let family = if local.is_ipv4() { "IP4" } else { "IP6" };
+        Body::sdp(format!(
+            "v=0\r\no=- {call} {version} IN {family} {local}\r\ns=-\r\nc=IN {family} {local}\r\nt=0 0\r\n\
+             m=audio 40000 RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n\
+             a=fmtp:101 0-15\r\na=ptime:20\r\na={direction}\r\n"
+        ))
+    }
+}
