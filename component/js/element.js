@@ -28,7 +28,7 @@ export class SoftPhone extends HTMLElement {
 
   connectedCallback() {
     // Properties that were set before the class was known lie on the instance and hide the accessors.
-    for (const property of ['account', 'credentials', ...attributes.map(([, property]) => property)]) {
+    for (const property of ['account', 'credentials', 'devices', ...attributes.map(([, property]) => property)]) {
       if (!Object.hasOwn(this, property)) continue;
       const value = this[property];
       delete this[property];
@@ -50,9 +50,12 @@ export class SoftPhone extends HTMLElement {
   get calls() { return this.#phone.calls(); }
   get history() { return this.#phone.history(); }
 
+  get devices() { return this.#phone.devices(); }
+  set devices(devices) { this.#phone.setDevices(devices); }
+
   register() { return this.#phone.register(); }
   unregister() { return this.#phone.unregister(); }
-  call(target) { return this.#phone.call(String(target)); }
+  call(target, options) { return this.#phone.call(String(target), options); }
   open() { this.#phone.show(true); }
   close() { this.#phone.show(false); }
   dial(number) { this.#phone.dial(String(number)); }

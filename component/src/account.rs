@@ -27,6 +27,16 @@ pub enum Value {
     Object(Vec<(String, Value)>),
 }
 
+impl Value {
+    /// A field of an object; `Null` when it is missing, or this is no object.
+    pub fn field(&self, name: &str) -> &Value {
+        match self {
+            Value::Object(fields) => Fields(fields).get(name),
+            _ => &Value::Null,
+        }
+    }
+}
+
 /// An ICE server, as `RTCPeerConnection` wants it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IceServer {

@@ -8,10 +8,10 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::MediaStream;
 
-use crate::driver::Driver;
+use crate::driver::{Driver, output};
 use crate::failure::{CLOSED, Failure};
 use crate::js;
-use crate::state::Call;
+use crate::state::{Call, CallState};
 
 /// What driver and page know of a call together.
 pub struct Shared {
@@ -109,6 +109,24 @@ impl SoftPhoneCall {
         self.shared.facts.borrow().muted
     }
 
+    /// We have put it on hold.
+    #[wasm_bindgen(getter)]
+    pub fn held(&self) -> bool {
+        self.shared.facts.borrow().state == CallState::Held
+    }
+
+    /// The far end has put us on hold.
+    #[wasm_bindgen(getter, js_name = remoteHeld)]
+    pub fn remote_held(&self) -> bool {
+        self.shared.facts.borrow().remote_held
+    }
+
+    /// `{mos, rttMs, jitterMs, lossPercent, playoutDelayMs, engine}` as measured last, or `null`.
+    #[wasm_bindgen(getter)]
+    pub fn quality(&self) -> JsValue {
+        self.shared.facts.borrow().quality.as_ref().map_or(JsValue::NULL, |told| output::quality(told).into())
+    }
+
     /// Why it ended, or `null`.
     #[wasm_bindgen(getter)]
     pub fn cause(&self) -> JsValue {
@@ -154,5 +172,13 @@ impl SoftPhoneCall {
         if let Some(driver) = self.driver.upgrade() {
             driver.mute(self.shared.key, false);
         }
+    }
+
+    /// Sends keypad tones, `{transport: "rtp" | "info"}`; settles when the last has been sent.
+    #[wasm_bindgen(js_name = sendDtmf)]
+    pub fn send_dtmf(&self, tones: &JsValue, options: &JsValue) -> Promise {
+        let tones = tones.as_string().or_else(|| tones.as_f64().map(|digits| (digits as u64).to_string()));
+        let transport = js::get(options, "transport").as_string();
+        self.ask(|driver, key| driver.send_dtmf(key, &tones.unwrap_or_default(), transport.as_deref()))
     }
 }

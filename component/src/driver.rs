@@ -6,8 +6,9 @@
 //! User code (listeners, promise handlers) only ever runs after the borrow has ended, so it may call back in.
 
 mod calls;
+mod controls;
 mod facts;
-mod output;
+pub(crate) mod output;
 mod phone;
 mod sign_in;
 
@@ -25,11 +26,11 @@ use crate::clock::{self, Timer};
 use crate::failure::{Failure, VETOED};
 use crate::js::{self, Deferred};
 use crate::listener::Listener;
-use crate::media::microphone;
+use crate::media::{devices, microphone};
 use crate::names;
 use crate::number;
 use crate::request::Request;
-use crate::state::{CallState, Direction, PhoneState, Problem};
+use crate::state::{CallState, DeviceKind, Direction, PhoneState, Problem};
 use crate::strings::Lang;
 use crate::tones::{Tone, Tones};
 use crate::view::{Corner, Mode, View, ViewConfig};
@@ -136,6 +137,7 @@ impl Driver {
             }
         }
         self.listen();
+        self.recall_devices();
         let driver = self.clone();
         spawn_local(async move {
             let granted = microphone::is_granted().await;
@@ -166,7 +168,9 @@ impl Driver {
         }
         match name {
             names::MODE | names::CORNER | names::LANG => self.configure_view(),
-            names::NO_REGISTER => {}
+            // Looked at when a call comes or goes.
+            names::NO_REGISTER | names::CODECS | names::AUTO_ANSWER => {}
+            names::DO_NOT_DISTURB => self.run(|_, _| {}),
             _ => self.reconfigure_soon(),
         }
     }
@@ -201,7 +205,7 @@ impl Driver {
     }
 
     /// Calls; the promise brings the call object once the INVITE is sent.
-    pub fn call(self: &Rc<Self>, typed: &str, source: &str) -> Promise {
+    pub fn call(self: &Rc<Self>, typed: &str, options: &JsValue, source: &str) -> Promise {
         let Some(target) = number::normalise(typed) else {
             self.run(|phone, _| phone.notify(Problem::NumberInvalid));
             return js::rejected(&Problem::NumberInvalid.into());
@@ -210,8 +214,10 @@ impl Driver {
         if !self.dispatch(names::DIAL, &detail, true) {
             return js::rejected(&Failure::new(VETOED, "a listener of soft-phone-dial prevented the call"));
         }
+        // Getters of the page's object run here, with no borrow held.
+        let options = controls::call_options(&js::read(options));
         let (end, promise) = Deferred::new();
-        self.run(|phone, _| phone.dial(target, end));
+        self.run(|phone, _| phone.dial(target, options, end));
         promise
     }
 
@@ -308,7 +314,7 @@ impl Driver {
         match request {
             Request::Register => quietly(self.register()),
             Request::Unregister => quietly(self.unregister()),
-            Request::Call { number } => quietly(self.call(&number, "window")),
+            Request::Call { number } => quietly(self.call(&number, &JsValue::UNDEFINED, "window")),
             Request::Answer { call } => with(&call, &|key| self.answer(key)),
             Request::Decline { call } => with(&call, &|key| self.reject(key, DECLINE)),
             Request::Hangup { call } => with(&call, &|key| self.hangup(key)),
@@ -317,6 +323,11 @@ impl Driver {
                 if let Some(key) = key {
                     self.mute(key, muted);
                 }
+            }
+            Request::Dtmf { call, tone } => with(&call, &|key| self.send_dtmf(key, &tone, None)),
+            Request::Device { kind, id } => self.choose_device(kind, id),
+            Request::DoNotDisturb { on } => {
+                let _ = self.host.toggle_attribute_with_force(names::DO_NOT_DISTURB, on);
             }
             Request::Open => self.show(true),
             Request::Close => self.show(false),
@@ -398,6 +409,14 @@ impl Driver {
                 }
             })
         };
+        let plugged = devices::all().map(|devices| {
+            let me = self.me.clone();
+            Listener::new(&devices, "devicechange", move |_| {
+                if let Some(driver) = me.upgrade() {
+                    driver.list_devices();
+                }
+            })
+        });
         self.listeners.replace(vec![
             // Not `unload`: it would keep the page out of the back/forward cache.
             on("pagehide", |driver, _| driver.leave()),
@@ -414,6 +433,7 @@ impl Driver {
                 });
             }),
         ]);
+        self.listeners.borrow_mut().extend(plugged);
     }
 
     /// Unregisters and hangs up, now.
@@ -482,10 +502,13 @@ impl Driver {
                 Some(Output::Event { name, detail }) => {
                     self.dispatch(name, &detail, false);
                 }
-                Some(Output::Incoming { call }) => {
+                Some(Output::Incoming { call, answer }) => {
                     let detail = js::object(&[("call", call)]);
                     if self.dispatch(names::INCOMING, &detail, true) {
                         self.phone.borrow_mut().open = true;
+                    }
+                    if let Some(call) = answer {
+                        quietly(self.answer(call));
                     }
                 }
                 Some(Output::Settle { promise, result }) => promise.settle(result),
@@ -500,6 +523,7 @@ impl Driver {
         if self.drawn.borrow().as_ref() == Some(&state) {
             return;
         }
+        self.tones.set_devices(state.devices.used(DeviceKind::Ringer), state.devices.used(DeviceKind::Speaker));
         self.tones.set(self.tone(&state));
         self.wait_for_gesture(state.notice == Some(Problem::SoundBlocked));
         let view = self.view.borrow().clone();

@@ -72,6 +72,17 @@ impl Phone {
         self.driver.history()
     }
 
+    /// The property `devices`.
+    pub fn devices(&self) -> JsValue {
+        self.driver.devices()
+    }
+
+    /// The property `devices`: any of `microphone`, `speaker`, `ringer`.
+    #[wasm_bindgen(js_name = setDevices)]
+    pub fn set_devices(&self, devices: &JsValue) {
+        self.driver.set_devices(devices);
+    }
+
     /// The method `register`.
     pub fn register(&self) -> Promise {
         self.driver.register()
@@ -83,8 +94,8 @@ impl Phone {
     }
 
     /// The method `call`.
-    pub fn call(&self, target: &str) -> Promise {
-        self.driver.call(target, "script")
+    pub fn call(&self, target: &str, options: &JsValue) -> Promise {
+        self.driver.call(target, options, "script")
     }
 
     /// The methods `open` and `close`.

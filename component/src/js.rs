@@ -31,6 +31,12 @@ pub fn get(object: &JsValue, name: &str) -> JsValue {
     Reflect::get(object, &JsValue::from_str(name)).unwrap_or(JsValue::UNDEFINED)
 }
 
+/// Calls a method by its name: for those that not every browser has. `None` when it is missing or throws.
+pub fn call(object: &JsValue, name: &str, arguments: &[JsValue]) -> Option<JsValue> {
+    let method = get(object, name).dyn_into::<Function>().ok()?;
+    method.apply(object, &arguments.iter().collect::<Array>()).ok()
+}
+
 /// Text, or `null`.
 pub fn text_or_null(text: Option<&str>) -> JsValue {
     text.map_or(JsValue::NULL, JsValue::from_str)

@@ -5,9 +5,13 @@
 //! 200 behind it cannot race.
 
 pub mod answers;
+mod codecs;
+pub mod devices;
 mod gathering;
+pub mod keypad;
 pub mod meter;
 pub mod microphone;
+pub mod quality;
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -18,8 +22,8 @@ use js_sys::Promise;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 use web_sys::{
-    HtmlAudioElement, MediaStream, RtcConfiguration, RtcPeerConnection, RtcPeerConnectionState, RtcRtpTransceiver,
-    RtcRtpTransceiverDirection, RtcSessionDescriptionInit, RtcTrackEvent, ShadowRoot,
+    HtmlAudioElement, MediaStream, MediaStreamTrackState, RtcConfiguration, RtcPeerConnection, RtcPeerConnectionState,
+    RtcRtpTransceiver, RtcRtpTransceiverDirection, RtcSessionDescriptionInit, RtcTrackEvent, ShadowRoot,
 };
 
 use crate::account::IceServer;
@@ -29,6 +33,7 @@ use crate::state::Problem;
 use answers::{Answers, Step};
 use gathering::Gathering;
 use microphone::{Microphone, Pending};
+use quality::Sample;
 
 /// What a session tells the driver. Never from within a call of the driver's.
 pub enum Report {
@@ -44,6 +49,12 @@ pub enum Report {
     SoundBlocked,
     /// The browser plays.
     Playing,
+    /// The last keypad tone has been sent.
+    TonesSent,
+    /// What the statistics say.
+    Sample(Sample),
+    /// Another microphone is in use.
+    Microphone,
 }
 
 /// How peer connections are made.
@@ -56,6 +67,12 @@ pub struct Settings {
     /// The microphone is allowed for good: gathering need not wait for it. Before that, browsers hide the host's
     /// addresses behind names that no PBX can resolve.
     pub granted: bool,
+    /// The chosen microphone; empty: the system's.
+    pub microphone: String,
+    /// The chosen loudspeaker; empty: the system's.
+    pub speaker: String,
+    /// Codecs by name, best first; those that are not named come behind.
+    pub codecs: String,
     /// Where the `<audio>` element stands.
     pub root: ShadowRoot,
 }
@@ -72,7 +89,12 @@ struct Inner {
     gathering: Gathering,
     answers: RefCell<Answers>,
     microphone: RefCell<Option<Microphone>>,
+    /// The chosen microphone.
+    device: RefCell<String>,
+    codecs: String,
     muted: Cell<bool>,
+    /// Somebody listens for the end of the keypad tones.
+    tones_watched: Cell<bool>,
     closed: Cell<bool>,
     /// Settles when the last operation on the connection is done.
     last: RefCell<Option<Promise>>,
@@ -176,6 +198,42 @@ impl Session {
         self.0.microphone.borrow().as_ref().map(|microphone| microphone.stream().clone())
     }
 
+    /// Hears the far end through another loudspeaker.
+    pub fn use_speaker(&self, device: &str) {
+        devices::route(&self.0.audio, device);
+    }
+
+    /// Speaks into another microphone: [`Report::Microphone`] follows when it is in use. One that cannot be opened
+    /// leaves things as they are.
+    pub fn use_microphone(&self, device: &str) {
+        let inner = self.0.clone();
+        inner.device.replace(device.to_owned());
+        if inner.microphone.borrow().is_none() {
+            return;
+        }
+        let Ok(pending) = microphone::ask(device) else { return };
+        self.enqueue(async move {
+            let Ok(microphone) = pending.ready().await else { return };
+            if inner.closed.get() {
+                return;
+            }
+            microphone.set_enabled(!inner.muted.get());
+            if let (Some(transceiver), Some(track)) = (inner.transceiver(), microphone.track()) {
+                let _ = JsFuture::from(transceiver.sender().replace_track(Some(&track))).await;
+            }
+            // The one before closes here.
+            inner.microphone.replace((!inner.closed.get()).then_some(microphone));
+            inner.tell(Report::Microphone);
+        });
+    }
+
+    /// Whether the microphone was pulled out.
+    pub fn has_lost_microphone(&self) -> bool {
+        let microphone = self.0.microphone.borrow();
+        let track = microphone.as_ref().and_then(Microphone::track);
+        track.is_some_and(|track| track.ready_state() == MediaStreamTrackState::Ended)
+    }
+
     /// Tries again to play, after a gesture of the user.
     pub fn play(&self) {
         let inner = self.0.clone();
@@ -187,6 +245,7 @@ impl Session {
         let connection = connection.map_err(|_| Problem::Unsupported)?;
         let audio = HtmlAudioElement::new().map_err(|_| Problem::Unsupported)?;
         audio.set_autoplay(true);
+        devices::route(&audio, &settings.speaker);
         // Chromium feeds a remote stream to nothing unless an element holds it.
         let _ = settings.root.append_child(&audio);
         let inner = Rc::new(Inner {
@@ -197,7 +256,10 @@ impl Session {
             early: settings.granted,
             answers: RefCell::default(),
             microphone: RefCell::new(None),
+            device: RefCell::new(settings.microphone.clone()),
+            codecs: settings.codecs.clone(),
             muted: Cell::new(false),
+            tones_watched: Cell::new(false),
             closed: Cell::new(false),
             last: RefCell::new(None),
             listeners: RefCell::default(),
@@ -208,7 +270,7 @@ impl Session {
 
     /// Asks for the microphone now; when it is open and a candidate is there, the description leaves.
     fn send_with_microphone(&self, side: Side) -> Result<(), Problem> {
-        let pending = microphone::ask()?;
+        let pending = microphone::ask(&self.0.device.borrow())?;
         let inner = self.0.clone();
         self.enqueue(async move {
             if let Err(problem) = inner.prepare(side, pending).await {
@@ -335,6 +397,9 @@ impl Inner {
 
     /// Makes and applies the local description; gathering begins.
     async fn describe(&self, side: Side) -> Result<(), JsValue> {
+        if let Some(transceiver) = self.transceiver() {
+            codecs::prefer(&transceiver, &self.codecs);
+        }
         let description = match side {
             Side::Offer => self.connection.create_offer(),
             Side::Answer => self.connection.create_answer(),

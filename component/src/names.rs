@@ -45,6 +45,13 @@ pub const LANG: &str = "lang";
 /// Do not sign in by itself.
 pub const NO_REGISTER: &str = "no-register";
 
+/// Codecs, best first.
+pub const CODECS: &str = "codecs";
+/// Answer every call at once.
+pub const AUTO_ANSWER: &str = "auto-answer";
+/// Refuse every call.
+pub const DO_NOT_DISTURB: &str = "do-not-disturb";
+
 /// All attributes, each observed.
 pub const ATTRIBUTES: &[Attribute] = &[
     attribute(ACCOUNT_URL, "accountUrl", Kind::Text),
@@ -55,10 +62,13 @@ pub const ATTRIBUTES: &[Attribute] = &[
     attribute(CORNER, "corner", Kind::Choice(&["bottom-right", "bottom-left", "top-right", "top-left"])),
     attribute(LANG, "lang", Kind::Text),
     attribute(NO_REGISTER, "noRegister", Kind::Flag),
+    attribute(CODECS, "codecs", Kind::Text),
+    attribute(AUTO_ANSWER, "autoAnswer", Kind::Flag),
+    attribute(DO_NOT_DISTURB, "doNotDisturb", Kind::Flag),
 ];
 
 /// Properties of the element that reflect no attribute.
-pub const PROPERTIES: &[&str] = &["account", "credentials", "registration", "calls", "history"];
+pub const PROPERTIES: &[&str] = &["account", "credentials", "registration", "calls", "history", "devices"];
 
 /// Methods of the element.
 pub const METHODS: &[&str] = &["register", "unregister", "call", "open", "close", "dial", "diagnostics"];
@@ -73,14 +83,17 @@ pub const CALL_PROPERTIES: &[&str] = &[
     "startedAt",
     "answeredAt",
     "endedAt",
+    "held",
+    "remoteHeld",
     "muted",
+    "quality",
     "cause",
     "localStream",
     "remoteStream",
 ];
 
 /// Methods of a call.
-pub const CALL_METHODS: &[&str] = &["answer", "reject", "hangup", "mute", "unmute"];
+pub const CALL_METHODS: &[&str] = &["answer", "reject", "hangup", "mute", "unmute", "sendDtmf"];
 
 /// The sign-in moved: `{state, cause, sipStatus, server, retryAt}`.
 pub const REGISTRATION: &str = "soft-phone-registration";
@@ -92,15 +105,19 @@ pub const CALL_CHANGE: &str = "soft-phone-call-change";
 pub const CALL_END: &str = "soft-phone-call-end";
 /// A call is about to be made: `{number, source}`; cancelable.
 pub const DIAL: &str = "soft-phone-dial";
+/// How a call sounds, every two seconds: `{call, mos, rttMs, jitterMs, lossPercent, playoutDelayMs, engine}`.
+pub const QUALITY: &str = "soft-phone-quality";
 /// Something went wrong: `{code, message}`.
 pub const ERROR: &str = "soft-phone-error";
 
 /// All events.
-pub const EVENTS: &[&str] = &[REGISTRATION, INCOMING, CALL_CHANGE, CALL_END, DIAL, ERROR];
+pub const EVENTS: &[&str] = &[REGISTRATION, INCOMING, CALL_CHANGE, CALL_END, DIAL, QUALITY, ERROR];
 
 /// Parts of the window that a page may style with `::part()` (contract §5), those that exist so far.
-pub const PARTS: &[&str] =
-    &["button", "window", "status", "number", "keypad", "call", "answer", "hangup", "decline", "mute", "meter"];
+pub const PARTS: &[&str] = &[
+    "button", "window", "status", "number", "keypad", "call", "answer", "hangup", "decline", "mute", "settings",
+    "meter", "quality",
+];
 
 /// CSS variables that a page may set.
 pub const CSS_PROPERTIES: &[&str] = &[

@@ -78,19 +78,12 @@ mod tests {
     use crate::state::{CallState, Remote};
 
     fn call(cause: Cause, answered_at: Option<EpochMillis>) -> Call {
+        let remote = Remote { number: "600".to_owned(), ..Remote::default() };
         Call {
-            id: String::new(),
-            sip_call_id: String::new(),
-            direction: Direction::Inbound,
-            state: CallState::Ended,
-            remote: Remote { number: "600".to_owned(), ..Remote::default() },
-            started_at: 1_000.0,
             answered_at,
             ended_at: Some(61_400.0),
-            muted: false,
             cause: Some(cause),
-            sip_status: None,
-            problem: None,
+            ..Call::new(String::new(), Direction::Inbound, CallState::Ended, remote, 1_000.0)
         }
     }
 

@@ -1,5 +1,7 @@
 //! What the view asks for. The driver decides; the answer is a change of the facts.
 
+use crate::state::DeviceKind;
+
 /// A wish of the user, from a click, a key or a drag.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
@@ -33,6 +35,25 @@ pub enum Request {
         call: String,
         /// True to cut it off.
         muted: bool,
+    },
+    /// Send a keypad tone.
+    Dtmf {
+        /// [`Call::id`](crate::state::Call::id).
+        call: String,
+        /// One of `0` to `9`, `*`, `#`.
+        tone: String,
+    },
+    /// Refuse every call from now on, or let them through again.
+    DoNotDisturb {
+        /// True to refuse.
+        on: bool,
+    },
+    /// Use another device.
+    Device {
+        /// What for.
+        kind: DeviceKind,
+        /// [`Device::id`](crate::state::Device::id), or empty for the system's default.
+        id: String,
     },
     /// Show the window.
     Open,

@@ -267,12 +267,130 @@ pub struct Call {
     pub ended_at: Option<EpochMillis>,
     /// Our microphone is cut off from this call.
     pub muted: bool,
+    /// The far end has put us on hold.
+    pub remote_held: bool,
+    /// It is mixed with other calls.
+    pub in_conference: bool,
+    /// Keypad tones sent so far, for the window; the last [`TONES_KEPT`].
+    pub tones: String,
+    /// How it sounds, measured every two seconds.
+    pub quality: Option<Quality>,
     /// Why it ended.
     pub cause: Option<Cause>,
     /// The SIP status behind the end.
     pub sip_status: Option<u16>,
     /// What went wrong on our side, told beside the cause (no microphone, permission denied…).
     pub problem: Option<Problem>,
+}
+
+impl Call {
+    /// A call that begins now.
+    pub fn new(id: String, direction: Direction, state: CallState, remote: Remote, started_at: EpochMillis) -> Call {
+        Call {
+            id,
+            sip_call_id: String::new(),
+            direction,
+            state,
+            remote,
+            started_at,
+            answered_at: None,
+            ended_at: None,
+            muted: false,
+            remote_held: false,
+            in_conference: false,
+            tones: String::new(),
+            quality: None,
+            cause: None,
+            sip_status: None,
+            problem: None,
+        }
+    }
+
+    /// Both ends have answered, whether or not one of them holds.
+    pub fn is_established(&self) -> bool {
+        matches!(self.state, CallState::Active | CallState::Held)
+    }
+}
+
+/// Keypad tones of a call that the window remembers.
+pub const TONES_KEPT: usize = 32;
+
+/// How a call sounds (contract §4, `soft-phone-quality`).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Quality {
+    /// Mean opinion score, 1 to 4.5, by the E-model.
+    pub mos: f64,
+    /// There and back, ms; `None` until the far end has reported.
+    pub rtt_ms: Option<f64>,
+    /// Variation of the time that packets take, ms.
+    pub jitter_ms: f64,
+    /// Share of packets that did not arrive in the last two seconds.
+    pub loss_percent: f64,
+    /// How long what arrives waits for its turn, ms.
+    pub playout_delay_ms: f64,
+}
+
+/// What sound or pictures come from or go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// What we speak into.
+    Microphone,
+    /// Where the far end is heard.
+    Speaker,
+    /// Where the phone rings.
+    Ringer,
+}
+
+impl DeviceKind {
+    /// All of them, in the order of the window.
+    pub const ALL: [DeviceKind; 3] = [DeviceKind::Microphone, DeviceKind::Speaker, DeviceKind::Ringer];
+
+    /// The name the contract uses.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            DeviceKind::Microphone => "microphone",
+            DeviceKind::Speaker => "speaker",
+            DeviceKind::Ringer => "ringer",
+        }
+    }
+}
+
+/// A device as the browser lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// The browser's name for it, different on each site.
+    pub id: String,
+    /// What the user calls it; empty before the microphone was allowed once.
+    pub label: String,
+}
+
+/// What there is, and what is used; an empty name is the system's default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Devices {
+    /// Audio inputs.
+    pub microphones: Vec<Device>,
+    /// Audio outputs; empty where the browser does not list them.
+    pub speakers: Vec<Device>,
+    /// Video inputs.
+    pub cameras: Vec<Device>,
+    /// Chosen, in the order of [`DeviceKind::ALL`].
+    pub chosen: [String; 3],
+}
+
+impl Devices {
+    /// Those of a kind.
+    pub fn list(&self, kind: DeviceKind) -> &[Device] {
+        match kind {
+            DeviceKind::Microphone => &self.microphones,
+            DeviceKind::Speaker | DeviceKind::Ringer => &self.speakers,
+        }
+    }
+
+    /// The chosen one of a kind, if it is plugged in; else empty, the system's default.
+    pub fn used(&self, kind: DeviceKind) -> &str {
+        let chosen = self.chosen[kind as usize].as_str();
+        if self.list(kind).iter().any(|device| device.id == chosen) { chosen } else { "" }
+    }
 }
 
 /// Everything that the window draws and the properties report.
@@ -284,8 +402,14 @@ pub struct PhoneState {
     pub registration: Registration,
     /// Live calls, oldest first.
     pub calls: Vec<Call>,
+    /// [`Call::id`] of the call that the user speaks in, or chose last.
+    pub front: Option<String>,
+    /// Microphones, loudspeakers.
+    pub devices: Devices,
     /// The call that ended last, shown until the next one begins or the user types.
     pub last_ended: Option<Call>,
+    /// Every call is refused.
+    pub do_not_disturb: bool,
     /// The floating window is shown.
     pub open: bool,
     /// What the user must be told now, besides registration and calls (sound blocked, number invalid…).

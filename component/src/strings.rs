@@ -7,7 +7,7 @@
 mod en;
 mod ru;
 
-use crate::state::{CallState, Cause, Direction, Problem, RegistrationState};
+use crate::state::{CallState, Cause, DeviceKind, Direction, Problem, RegistrationState};
 
 /// A language of the window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,6 +78,17 @@ impl Lang {
     }
 }
 
+/// How a call sounds, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sound {
+    /// MOS of 4 and more: users are satisfied (ITU-T G.107, Annex B).
+    Good,
+    /// 3.6 and more: some users are dissatisfied.
+    Fair,
+    /// Less.
+    Poor,
+}
+
 /// The form of a noun after a number (CLDR's plural categories, as far as these languages use them).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plural {
@@ -118,6 +129,26 @@ pub enum Text {
     Decline,
     /// Cuts off the microphone; pressed means it is cut off.
     Mute,
+    /// Shows the keypad in a call.
+    ShowKeypad,
+    /// Back from a panel to the call.
+    Back,
+    /// Label of the tones that were sent.
+    TonesSent,
+    /// Opens and closes the settings.
+    Settings,
+    /// Label of a choice of device.
+    Device(DeviceKind),
+    /// The first choice of each device.
+    SystemDevice,
+    /// A device that has no name yet: takes its number.
+    UnnamedDevice,
+    /// Refuses every call.
+    DoNotDisturb,
+    /// How the call sounds.
+    Sound(Sound),
+    /// The far end has put us on hold.
+    RemoteHeld,
     /// Label of the level meter.
     MicrophoneLevel,
     /// Label of the call's clock.

@@ -7,10 +7,13 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use wasm_bindgen::JsValue;
-use web_sys::{AudioBufferSourceNode, AudioContext, AudioContextState};
+use web_sys::{
+    AudioBufferSourceNode, AudioContext, AudioContextState, HtmlAudioElement, MediaStreamAudioDestinationNode,
+};
 
 use crate::clock::Timer;
 use crate::listener::Listener;
+use crate::media::devices;
 
 mod wave;
 
@@ -40,6 +43,10 @@ struct Inner {
     unlocked: Cell<bool>,
     context: RefCell<Option<Context>>,
     playing: RefCell<Option<(Tone, AudioBufferSourceNode)>>,
+    /// For the ring tone, for the others.
+    devices: RefCell<[String; 2]>,
+    /// Carries a tone to another loudspeaker than the system's: contexts that can be sent there are Chromium's only.
+    carrier: RefCell<Option<HtmlAudioElement>>,
     /// Fires [`START_LIMIT_MS`] after a tone began.
     check: RefCell<Option<Timer>>,
 }
@@ -60,8 +67,19 @@ impl Tones {
                 unlocked: Cell::new(false),
                 context: RefCell::new(None),
                 playing: RefCell::new(None),
+                devices: RefCell::default(),
+                carrier: RefCell::new(None),
                 check: RefCell::new(None),
             }),
+        }
+    }
+
+    /// Where the ring tone, and where the other tones sound from the next one on; empty: the system's loudspeaker.
+    pub fn set_devices(&self, ringer: &str, speaker: &str) {
+        for (known, wanted) in self.inner.devices.borrow_mut().iter_mut().zip([ringer, speaker]) {
+            if known != wanted {
+                wanted.clone_into(known);
+            }
         }
     }
 
@@ -134,7 +152,18 @@ impl Inner {
         let source = audio.create_buffer_source()?;
         source.set_buffer(Some(&buffer));
         source.set_loop(true);
-        source.connect_with_audio_node(&audio.destination())?;
+        let device = this.devices.borrow()[usize::from(tone != Tone::Ring)].clone();
+        if device.is_empty() {
+            source.connect_with_audio_node(&audio.destination())?;
+        } else {
+            let end = MediaStreamAudioDestinationNode::new(&audio)?;
+            source.connect_with_audio_node(&end)?;
+            let carrier = HtmlAudioElement::new()?;
+            devices::route(&carrier, &device);
+            carrier.set_src_object(Some(&end.stream()));
+            let _ = carrier.play()?;
+            this.carrier.replace(Some(carrier));
+        }
         source.start()?;
         let _ = audio.resume();
         Ok(source)
@@ -156,6 +185,9 @@ impl Inner {
         self.check.take();
         if let Some((_, source)) = self.playing.take() {
             let _ = source.disconnect();
+        }
+        if let Some(carrier) = self.carrier.take() {
+            carrier.set_src_object(None);
         }
         // An idle context would keep the sound card awake.
         if let Some(context) = self.context.borrow().as_ref() {

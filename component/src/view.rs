@@ -12,6 +12,7 @@ mod icons;
 pub mod model;
 mod nodes;
 pub mod place;
+mod settings;
 mod ticker;
 
 use std::cell::{Cell, RefCell};
@@ -22,7 +23,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{CssStyleSheet, Element, Event, HtmlElement, KeyboardEvent, ShadowRoot};
 
 use self::drag::Drag;
-use self::model::{Action, Clock, Model};
+use self::model::{Action, Clock, Model, Panel};
 use self::nodes::Nodes;
 use self::ticker::Ticker;
 use crate::listener::Listener;
@@ -114,7 +115,7 @@ const LONG_PRESS_MS: f64 = 500.0;
 /// The view of one phone. Dropping it takes it off the page.
 pub struct View {
     inner: Rc<Inner>,
-    _listeners: [Listener; 6],
+    _listeners: [Listener; 7],
 }
 
 struct Inner {
@@ -129,6 +130,8 @@ struct Inner {
     drawn: RefCell<Option<Model>>,
     /// The user, not a call, opened the window: the keyboard goes there.
     asked_to_open: Cell<bool>,
+    /// What the user wants to see in the place of the call's card, and of which call.
+    panel: RefCell<(Panel, String)>,
     /// When a finger or the mouse went down, by the events' own clock, ms.
     pressed_at: Cell<Option<f64>>,
     /// Drives the clock and the countdown while one is shown.
@@ -160,6 +163,7 @@ impl View {
             facts: RefCell::default(),
             drawn: RefCell::default(),
             asked_to_open: Cell::new(false),
+            panel: RefCell::default(),
             pressed_at: Cell::new(None),
             ticker: RefCell::default(),
             notice: RefCell::default(),
@@ -181,6 +185,10 @@ impl View {
             on("keypress", |inner, event| inner.keep_typing(event)),
             on("keyup", |inner, event| inner.keep_typing(event)),
             on("input", |inner, _| Inner::typed(inner)),
+            on("change", |inner, event| {
+                let request = inner.nodes.settings.changed(event);
+                inner.ask(request);
+            }),
         ];
         Ok(View { inner, _listeners: listeners })
     }
@@ -235,10 +243,13 @@ impl Inner {
             (&*nodes.keypad, Text::Keypad),
             (&*nodes.clock, Text::Duration),
             (&*nodes.meter, Text::MicrophoneLevel),
+            (&*nodes.tones, Text::TonesSent),
         ] {
             dom::attribute(node, "aria-label", say(label));
         }
         dom::text(&nodes.mute_label, say(Text::Mute));
+        dom::text(&nodes.show_keypad, say(Text::ShowKeypad));
+        dom::text(&nodes.back, say(Text::Back));
         self.drag.restore(floating.then(|| ["soft-phone:place:", mode.name(), ":", corner.name()].concat()));
     }
 
@@ -271,7 +282,14 @@ impl Inner {
         dom::flag(&this.nodes.erase, "hidden", number.is_empty());
         let (model, open) = {
             let facts = this.facts.borrow();
-            (model::model(&facts, &number, lang), facts.open)
+            let mut panel = this.panel.borrow_mut();
+            // A panel belongs to one call: the next one begins with its card.
+            let call = model::current(&facts).map(|call| call.id.as_str()).unwrap_or_default();
+            if panel.1 != call {
+                *panel = (Panel::Card, call.to_owned());
+            }
+            this.nodes.settings.update(&facts.devices, facts.do_not_disturb, lang);
+            (model::model(&facts, &number, panel.0, lang), facts.open)
         };
         this.show_window(open || this.config.get().mode == Mode::Inline);
         if this.drawn.borrow().as_ref() == Some(&model) {
@@ -316,8 +334,15 @@ impl Inner {
             dom::text(&nodes.notice_text, lang.text(notice.text));
             dom::text(&nodes.notice_button, lang.text(notice.action.0));
         }
-        dom::flag(&nodes.dialer, "data-away", model.peer.is_some());
-        dom::flag(&nodes.card, "data-away", model.peer.is_none());
+        let card = model.peer.is_some() && model.panel == Panel::Card;
+        dom::flag(&nodes.dialer, "data-away", card);
+        dom::flag(&nodes.card, "data-away", !card);
+        let keypad = model.panel == Panel::Keypad;
+        show(&nodes.field, !keypad);
+        show(&nodes.sent, keypad);
+        dom::text(&nodes.tones, &model.tones);
+        dom::flag(&nodes.show_keypad, "disabled", model.tones_to.is_none());
+        dom::text(&nodes.sound, model.sound.map_or("", |text| lang.text(text)));
         if let Some(peer) = &model.peer {
             dom::text(&nodes.initials, &peer.initials);
             dom::text(&nodes.name, &peer.name);
@@ -427,11 +452,27 @@ impl Inner {
             Some("mute") => this.offered(|model| model.mute.clone()),
             Some("repair") => this.offered(|model| model.repair.clone().map(|(_, request)| request)),
             Some("notice") => this.offered(|model| model.notice.clone().map(|notice| notice.action.1)),
+            Some("settings") => {
+                this.nodes.settings.toggle();
+                this.drag.keep_on_screen();
+                None
+            }
+            Some("keypad") => {
+                Inner::show_panel(this, Panel::Keypad);
+                None
+            }
+            Some("back") => {
+                Inner::show_panel(this, Panel::Card);
+                None
+            }
             Some("erase") => {
                 this.edit(None);
                 return Inner::typed(this);
             }
             Some("key") => {
+                if let Some(request) = this.tone(&button.get_attribute("data-key").unwrap_or_default()) {
+                    return this.ask(Some(request));
+                }
                 let held = this.pressed_at.take().is_some_and(|since| event.time_stamp() - since >= LONG_PRESS_MS);
                 let key = button.get_attribute("data-key");
                 this.edit(if held && key.as_deref() == Some("0") { Some("+") } else { key.as_deref() });
@@ -440,6 +481,26 @@ impl Inner {
             _ => None,
         };
         this.ask(request);
+    }
+
+    /// Shows the card or what stands in its place, and moves the keyboard there.
+    fn show_panel(this: &Rc<Inner>, panel: Panel) {
+        this.panel.borrow_mut().0 = panel;
+        Inner::draw(this);
+        let first = this.nodes.keypad.first_element_child().and_then(|key| key.dyn_into::<HtmlElement>().ok());
+        let _ = match (panel, first) {
+            (Panel::Keypad, Some(key)) => key.focus(),
+            _ => this.nodes.show_keypad.focus(),
+        };
+    }
+
+    /// The tone that a key means while the keypad sends tones.
+    fn tone(&self, key: &str) -> Option<Request> {
+        let known = key.len() == 1 && key.bytes().all(|key| key.is_ascii_digit() || key == b'*' || key == b'#');
+        self.offered(|model| {
+            let call = model.tones_to.clone().filter(|_| known && model.panel == Panel::Keypad)?;
+            Some(Request::Dtmf { call, tone: key.to_owned() })
+        })
     }
 
     /// Puts a digit at the caret, or takes the selection or the character before the caret away.
@@ -470,7 +531,17 @@ impl Inner {
         this.keep_typing(event);
         let Some(key) = event.dyn_ref::<KeyboardEvent>().filter(|key| !key.is_composing()) else { return };
         let in_field = event.target().is_some_and(|target| target == ****this.nodes.number);
+        let shortcut = key.ctrl_key() || key.alt_key() || key.meta_key();
+        if let Some(request) = this.tone(&key.key()).filter(|_| !shortcut && !key.repeat()) {
+            // The page would take the digit for its hot key.
+            event.stop_propagation();
+            return this.ask(Some(request));
+        }
         match key.key().as_str() {
+            "Escape" if this.panel.borrow().0 != Panel::Card => {
+                event.stop_propagation();
+                Inner::show_panel(this, Panel::Card);
+            }
             "Escape" if this.config.get().mode == Mode::Floating && this.facts.borrow().open => {
                 event.stop_propagation();
                 this.ask(Some(Request::Close));

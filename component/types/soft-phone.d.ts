@@ -94,7 +94,13 @@ export interface SoftPhoneCall {
   readonly startedAt: Date;
   readonly answeredAt: Date | null;
   readonly endedAt: Date | null;
+  /** We have put it on hold. */
+  readonly held: boolean;
+  /** The far end has put us on hold. */
+  readonly remoteHeld: boolean;
   readonly muted: boolean;
+  /** As measured last; `null` in the first seconds. */
+  readonly quality: SoftPhoneQuality | null;
   readonly cause: SoftPhoneCause | null;
   readonly localStream: MediaStream | null;
   readonly remoteStream: MediaStream | null;
@@ -106,6 +112,43 @@ export interface SoftPhoneCall {
   hangup(): Promise<void>;
   mute(): void;
   unmute(): void;
+  /** Sends keypad tones (0 to 9, A to D, *, #, comma for a pause); settles when the last has been sent. */
+  sendDtmf(tones: string, options?: { transport?: "rtp" | "info" }): Promise<void>;
+}
+
+/** How a call sounds. */
+export interface SoftPhoneQuality {
+  /** Mean opinion score by the E-model (ITU-T G.107), 1 to 4.5. */
+  mos: number;
+  /** There and back; `null` until it is known. */
+  rttMs: number | null;
+  jitterMs: number;
+  lossPercent: number;
+  playoutDelayMs: number;
+  engine: "browser";
+}
+
+/** What a call may bring along. */
+export interface SoftPhoneCallOptions {
+  /** More headers for the INVITE. Those that the phone writes itself are refused. */
+  headers?: Record<string, string>;
+}
+
+export interface SoftPhoneDevice {
+  readonly id: string;
+  /** Empty before the microphone was allowed once. */
+  readonly label: string;
+}
+
+/** What is plugged in and what is used. */
+export interface SoftPhoneDevices {
+  readonly microphones: SoftPhoneDevice[];
+  readonly speakers: SoftPhoneDevice[];
+  readonly cameras: SoftPhoneDevice[];
+  /** The used one's `id`; empty: the system's default. */
+  microphone: string;
+  speaker: string;
+  ringer: string;
 }
 
 /** A finished call. */
@@ -128,7 +171,7 @@ export interface SoftPhoneRecord {
   recordingUrl: null;
   notes: string;
   transferredFrom: null;
-  quality: null;
+  quality: SoftPhoneQuality | null;
   contact: null;
 }
 
@@ -163,6 +206,9 @@ export interface SoftPhoneDialDetail {
   number: string;
   source: "window" | "script";
 }
+export interface SoftPhoneQualityDetail extends SoftPhoneQuality {
+  call: SoftPhoneCall;
+}
 export interface SoftPhoneErrorDetail {
   code: string;
   message: string;
@@ -196,6 +242,12 @@ export class SoftPhone extends HTMLElement {
   lang: string;
   /** Do not sign in by itself. */
   noRegister: boolean;
+  /** Codecs by name, best first, such as `opus G722 PCMA PCMU`. */
+  codecs: string;
+  /** Answer a call at once, unless another one goes on. */
+  autoAnswer: boolean;
+  /** Refuse every call that comes in as busy. */
+  doNotDisturb: boolean;
   /** Set: the account. Reads as null: secrets never come out. */
   get account(): null;
   set account(value: SoftPhoneAccount | null);
@@ -208,12 +260,15 @@ export class SoftPhone extends HTMLElement {
   readonly calls: SoftPhoneCall[];
   /** The last 100 finished calls, oldest first. */
   readonly history: SoftPhoneRecord[];
+  /** What is plugged in and used. Set any of `microphone`, `speaker`, `ringer`. */
+  get devices(): SoftPhoneDevices;
+  set devices(value: Partial<SoftPhoneDevices>);
   /** Signs in. */
   register(): Promise<void>;
   /** Signs out. */
   unregister(): Promise<void>;
   /** Calls a number or address; settles when the INVITE is sent. */
-  call(target: string): Promise<SoftPhoneCall>;
+  call(target: string, options?: SoftPhoneCallOptions): Promise<SoftPhoneCall>;
   /** Shows the window. */
   open(): void;
   /** Hides the window. */
@@ -230,6 +285,7 @@ export interface SoftPhoneEventMap {
   "soft-phone-call-change": CustomEvent<SoftPhoneCallChangeDetail>;
   "soft-phone-call-end": CustomEvent<SoftPhoneCallEndDetail>;
   "soft-phone-dial": CustomEvent<SoftPhoneDialDetail>;
+  "soft-phone-quality": CustomEvent<SoftPhoneQualityDetail>;
   "soft-phone-error": CustomEvent<SoftPhoneErrorDetail>;
 }
 

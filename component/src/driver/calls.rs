@@ -13,6 +13,7 @@ use crate::call::{Shared, SoftPhoneCall};
 use crate::failure::{CLOSED, Failure};
 use crate::js::{self, Deferred};
 use crate::media::meter::Meter;
+use crate::media::quality::Sample;
 use crate::media::{Report, Session};
 use crate::record::{KEPT, Record};
 use crate::state::{Call, CallState, Cause, Direction, Problem, RegistrationState, Remote};
@@ -31,29 +32,39 @@ const BUSY: u16 = 486;
 
 /// A live call.
 pub struct Entry {
-    key: u64,
+    pub(super) key: u64,
     /// `sip`'s name for it; none until the INVITE is sent.
-    sip: Option<CallId>,
+    pub(super) sip: Option<CallId>,
     pub(super) shared: Rc<Shared>,
     pub(super) object: JsValue,
-    media: Option<Session>,
+    pub(super) media: Option<Session>,
     /// Runs while both can speak.
     meter: Option<Meter>,
     /// What is dialled.
     target: String,
+    /// What the INVITE brings along.
+    options: CallOptions,
     /// Waits for the INVITE.
     dialled: Option<Deferred>,
     /// Wait for the call to be active.
     answered: Vec<Deferred>,
     /// Wait for the end.
     ended: Vec<Deferred>,
+    /// Wait for the last keypad tone.
+    pub(super) tones: Vec<Deferred>,
+    /// The statistics as they were seen last.
+    pub(super) sample: Option<Sample>,
     /// Why we end it, when it is not what `sip` will say.
     verdict: Option<(Cause, Option<Problem>)>,
 }
 
 impl Entry {
-    fn state(&self) -> CallState {
+    pub(super) fn state(&self) -> CallState {
         self.shared.facts.borrow().state
+    }
+
+    pub(super) fn id(&self) -> String {
+        self.shared.facts.borrow().id.clone()
     }
 
     /// Whether its microphone's level is measured.
@@ -64,7 +75,7 @@ impl Entry {
 
 impl Phone {
     /// Begins a call. `promise` settles when the INVITE is sent, or cannot be.
-    pub(super) fn dial(&mut self, target: String, promise: Deferred) {
+    pub(super) fn dial(&mut self, target: String, options: CallOptions, promise: Deferred) {
         if let Err(failure) = self.may_call() {
             // The window's user learns it by a notice, the page by the promise.
             if let Some(problem) = [Problem::NotConfigured, Problem::NotRegistered, Problem::Network]
@@ -84,6 +95,7 @@ impl Phone {
         let media = self.driver_settings().map(|settings| Session::dial(&settings, self.media_reports(key)));
         let Some(entry) = self.entry(key) else { return };
         entry.target = target;
+        entry.options = options;
         entry.dialled = Some(promise);
         match media {
             Some(Ok(session)) => entry.media = Some(session),
@@ -120,6 +132,8 @@ impl Phone {
         }
         let first = entry.answered.is_empty();
         entry.answered.push(promise);
+        self.front = Some(key);
+        let Some(entry) = self.entry(key) else { return };
         let asked = if first { entry.media.as_ref().map(Session::answer) } else { None };
         if let Some(Err(problem)) = asked {
             self.fail(key, Some(problem));
@@ -192,13 +206,20 @@ impl Phone {
 
     // What `sip` says.
 
-    pub(super) fn on_incoming(&mut self, call: CallId, offer: Option<Body>) {
+    pub(super) fn on_incoming(&mut self, now: Instant, call: CallId, offer: Option<Body>) {
         let Some(known) = self.agent.as_ref().and_then(|agent| agent.get(call)) else { return };
         let (remote, sip_call_id) = (Remote::from(known.remote()), known.sip_call_id().to_owned());
         let key = self.add(Some(call), Direction::Inbound, CallState::Incoming, remote, sip_call_id);
         if self.calls.len() > MOST {
             self.refuse_unseen(call, BUSY);
             return;
+        }
+        if self.has_flag(names::DO_NOT_DISTURB) {
+            // Not 480: the caller's network may look for other ways to ring who is not there.
+            if let Some(entry) = self.entry(key) {
+                entry.verdict = Some((Cause::Busy, None));
+            }
+            return self.with_agent(|agent| agent.reject(now, call, BUSY, None));
         }
         let media = self
             .driver_settings()
@@ -210,7 +231,9 @@ impl Phone {
             None => return self.fail(key, None),
         }
         let object = entry.object.clone();
-        self.outputs.push_back(Output::Incoming { call: object });
+        // Never into a conversation: what is said there is not for the next caller.
+        let answer = self.has_flag(names::AUTO_ANSWER) && self.calls.len() == 1;
+        self.outputs.push_back(Output::Incoming { call: object, answer: answer.then_some(key) });
     }
 
     pub(super) fn on_progress(&mut self, call: CallId, fork: u32, answer: Option<Body>) {
@@ -271,8 +294,12 @@ impl Phone {
             Report::Description(sdp) => {
                 let local = entry.media.as_ref().and_then(Session::local_stream);
                 entry.shared.local.replace(local);
-                // The user has said yes: from now on nothing waits for the prompt.
-                self.granted = true;
+                // The user has said yes: from now on nothing waits for the prompt, and devices have names.
+                if !std::mem::replace(&mut self.granted, true)
+                    && let Some(driver) = self.me.upgrade()
+                {
+                    driver.list_devices();
+                }
                 self.send(now, key, sdp);
             }
             Report::Renewed(sdp) => {
@@ -288,6 +315,19 @@ impl Phone {
             Report::Failed(problem) => self.fail_at(now, key, problem),
             Report::SoundBlocked => self.block_sound(true),
             Report::Playing => self.block_sound(false),
+            Report::TonesSent => {
+                for promise in std::mem::take(&mut entry.tones) {
+                    self.settle(promise, Ok(JsValue::UNDEFINED));
+                }
+            }
+            Report::Sample(sample) => self.take_sample(key, sample),
+            Report::Microphone => {
+                let local = entry.media.as_ref().and_then(Session::local_stream);
+                entry.shared.local.replace(local);
+                if entry.meter.take().is_some() {
+                    self.measure(key);
+                }
+            }
         }
     }
 
@@ -305,7 +345,7 @@ impl Phone {
         };
         let sent = match entry.sip {
             Some(call) => agent.answer(now, call, Body::sdp(sdp)).map(|()| call),
-            None => agent.call(now, &entry.target, Body::sdp(sdp), CallOptions::default()),
+            None => agent.call(now, &entry.target, Body::sdp(sdp), std::mem::take(&mut entry.options)),
         };
         match sent {
             Ok(call) => {
@@ -386,20 +426,7 @@ impl Phone {
     ) -> u64 {
         let key = self.next_call;
         self.next_call += 1;
-        let facts = Call {
-            id: clock::uuid(),
-            sip_call_id,
-            direction,
-            state,
-            remote,
-            started_at: clock::epoch_millis(),
-            answered_at: None,
-            ended_at: None,
-            muted: false,
-            cause: None,
-            sip_status: None,
-            problem: None,
-        };
+        let facts = Call { sip_call_id, ..Call::new(clock::uuid(), direction, state, remote, clock::epoch_millis()) };
         let shared =
             Rc::new(Shared { key, facts: RefCell::new(facts), local: RefCell::new(None), remote: RefCell::new(None) });
         self.calls.push(Entry {
@@ -410,11 +437,17 @@ impl Phone {
             media: None,
             meter: None,
             target: String::new(),
+            options: CallOptions::default(),
             dialled: None,
             answered: Vec::new(),
             ended: Vec::new(),
+            tones: Vec::new(),
+            sample: None,
             verdict: None,
         });
+        if direction == Direction::Outbound {
+            self.front = Some(key);
+        }
         self.last_ended = None;
         self.busy_until = None;
         self.notice = None;
@@ -425,12 +458,6 @@ impl Phone {
     }
 
     fn move_to(&mut self, key: u64, state: CallState) {
-        let me = self.me.clone();
-        let measured = move |level| {
-            if let Some(driver) = me.upgrade() {
-                driver.run(|phone, _| phone.level_dbfs = Some(level));
-            }
-        };
         let Some(entry) = self.entry(key) else { return };
         let previous = entry.state();
         {
@@ -441,15 +468,30 @@ impl Phone {
             }
         }
         if state == CallState::Active {
-            if entry.meter.is_none() {
-                entry.meter = entry.shared.local.borrow().as_ref().map(|stream| Meter::attach(stream, measured));
-            }
+            let measured = entry.meter.is_some();
             for promise in std::mem::take(&mut entry.answered) {
                 self.settle(promise, Ok(JsValue::UNDEFINED));
             }
+            if !measured {
+                self.measure(key);
+            }
+            self.look_at_quality();
         }
         if state != previous {
             self.tell_change(key, previous);
+        }
+    }
+
+    /// Measures the call's microphone.
+    fn measure(&mut self, key: u64) {
+        let me = self.me.clone();
+        let measured = move |level| {
+            if let Some(driver) = me.upgrade() {
+                driver.run(|phone, _| phone.level_dbfs = Some(level));
+            }
+        };
+        if let Some(entry) = self.entry(key) {
+            entry.meter = entry.shared.local.borrow().as_ref().map(|stream| Meter::attach(stream, measured));
         }
     }
 
@@ -477,7 +519,7 @@ impl Phone {
             None => Failure::from(cause),
         }
         .with_sip(status, reason);
-        for promise in entry.dialled.take().into_iter().chain(entry.answered.drain(..)) {
+        for promise in entry.dialled.take().into_iter().chain(entry.answered.drain(..)).chain(entry.tones.drain(..)) {
             self.settle(promise, Err(failure.clone()));
         }
         for promise in entry.ended.drain(..) {
@@ -505,7 +547,7 @@ impl Phone {
         }
     }
 
-    fn entry(&mut self, key: u64) -> Option<&mut Entry> {
+    pub(super) fn entry(&mut self, key: u64) -> Option<&mut Entry> {
         self.calls.iter_mut().find(|entry| entry.key == key)
     }
 
@@ -526,7 +568,7 @@ impl Phone {
         })
     }
 
-    fn tell_change(&mut self, key: u64, previous: CallState) {
+    pub(super) fn tell_change(&mut self, key: u64, previous: CallState) {
         self.tell_change_from(key, previous.as_str().into());
     }
 
@@ -547,7 +589,7 @@ fn change(call: &JsValue, state: CallState, previous: JsValue) -> Output {
     Output::Event { name: names::CALL_CHANGE, detail }
 }
 
-fn gone() -> Failure {
+pub(super) fn gone() -> Failure {
     Failure::wrong_state(CallState::Ended.as_str())
 }
 

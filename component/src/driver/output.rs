@@ -6,7 +6,7 @@ use wasm_bindgen::JsValue;
 use crate::failure::Failure;
 use crate::js::{self, Deferred};
 use crate::record::Record;
-use crate::state::Registration;
+use crate::state::{Quality, Registration};
 
 /// Something for the page, in the order in which it happened.
 pub enum Output {
@@ -21,6 +21,8 @@ pub enum Output {
     Incoming {
         /// The call object.
         call: JsValue,
+        /// Answer it behind the event.
+        answer: Option<u64>,
     },
     /// A promise settles.
     Settle {
@@ -47,6 +49,18 @@ pub fn error(failure: &Failure) -> Object {
     js::object(&[("code", failure.code.into()), ("message", failure.message.as_str().into())])
 }
 
+/// How a call sounds: the property `quality`, and the detail of `soft-phone-quality` without its call.
+pub fn quality(quality: &Quality) -> Object {
+    js::object(&[
+        ("mos", quality.mos.into()),
+        ("rttMs", js::number_or_null(quality.rtt_ms)),
+        ("jitterMs", quality.jitter_ms.into()),
+        ("lossPercent", quality.loss_percent.into()),
+        ("playoutDelayMs", quality.playout_delay_ms.into()),
+        ("engine", "browser".into()),
+    ])
+}
+
 /// A record as contract §7 wants it.
 pub fn record(record: &Record) -> Object {
     let call = &record.call;
@@ -69,7 +83,7 @@ pub fn record(record: &Record) -> Object {
         ("recordingUrl", JsValue::NULL),
         ("notes", "".into()),
         ("transferredFrom", JsValue::NULL),
-        ("quality", JsValue::NULL),
+        ("quality", call.quality.as_ref().map_or(JsValue::NULL, |told| quality(told).into())),
         ("contact", JsValue::NULL),
     ])
 }

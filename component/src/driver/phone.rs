@@ -19,7 +19,7 @@ use crate::names;
 use crate::record::Record;
 use crate::socket::link::{self, Link};
 use crate::socket::{Action, Phase, Plan};
-use crate::state::{Call, EpochMillis, PhoneState, Problem, Registration, RegistrationState};
+use crate::state::{Call, DeviceKind, Devices, EpochMillis, PhoneState, Problem, Registration, RegistrationState};
 
 /// Why the registrar refused, as it said.
 #[derive(Clone, Debug, Default)]
@@ -73,6 +73,11 @@ pub struct Phone {
     pub(super) unregistering: Vec<Deferred>,
     pub(super) calls: Vec<Entry>,
     pub(super) next_call: u64,
+    /// The call that the user speaks in, or chose last.
+    pub(super) front: Option<u64>,
+    pub(super) devices: Devices,
+    /// When the statistics are looked at next.
+    pub(super) sample_at: Option<Instant>,
     pub(super) history: VecDeque<Record>,
     pub(super) last_ended: Option<Call>,
     /// The busy tone ends then.
@@ -112,6 +117,9 @@ impl Phone {
             unregistering: Vec::new(),
             calls: Vec::new(),
             next_call: 0,
+            front: None,
+            devices: Devices::default(),
+            sample_at: None,
             history: VecDeque::new(),
             last_ended: None,
             busy_until: None,
@@ -151,6 +159,7 @@ impl Phone {
             self.plan.as_ref().and_then(Plan::poll_timeout),
             self.reload_at,
             self.busy_until,
+            self.sample_at,
         ]
         .into_iter()
         .flatten()
@@ -171,6 +180,9 @@ impl Phone {
         }
         if self.busy_until.is_some_and(|until| now >= until) {
             self.busy_until = None;
+        }
+        if self.sample_at.take_if(|at| now >= *at).is_some() {
+            self.sample();
         }
     }
 
@@ -282,7 +294,7 @@ impl Phone {
                     plan.give_up_server(now);
                 }
             }
-            Event::Incoming { call, offer } => self.on_incoming(call, offer),
+            Event::Incoming { call, offer } => self.on_incoming(now, call, offer),
             Event::Progress { call, answer, fork, .. } => self.on_progress(call, fork, answer),
             Event::Answered { call, answer, fork } => self.on_answered(call, fork, answer),
             Event::Offer { call, offer } => self.on_offer(now, call, offer),
@@ -363,7 +375,10 @@ impl Phone {
             user: self.account.as_ref().map(Account::label),
             registration: self.registration.clone(),
             calls: self.calls.iter().map(|entry| entry.shared.facts.borrow().clone()).collect(),
+            front: self.calls.iter().find(|entry| Some(entry.key) == self.front).map(Entry::id),
+            devices: self.devices.clone(),
             last_ended: self.last_ended.clone(),
+            do_not_disturb: self.has_flag(names::DO_NOT_DISTURB),
             open: self.open,
             notice: self.notice.or(self.sound_blocked.then_some(Problem::SoundBlocked)),
             level_dbfs: self.level_dbfs.filter(|_| self.calls.iter().any(Entry::is_measured)),
@@ -376,6 +391,9 @@ impl Phone {
             ice_servers: account.map(|account| account.ice_servers.clone()).unwrap_or_default(),
             relay_only: account.is_some_and(|account| account.relay_only),
             granted: self.granted,
+            microphone: self.devices.used(DeviceKind::Microphone).to_owned(),
+            speaker: self.devices.used(DeviceKind::Speaker).to_owned(),
+            codecs: driver.host.get_attribute(names::CODECS).unwrap_or_default(),
             root: driver.root.clone(),
         }
     }

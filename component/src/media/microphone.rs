@@ -4,6 +4,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{MediaStream, MediaStreamConstraints, MediaStreamTrack, PermissionState, PermissionStatus};
 
+use super::devices;
 use crate::js;
 use crate::state::Problem;
 
@@ -42,18 +43,20 @@ impl Drop for Microphone {
 /// A request for the microphone that is under way.
 pub struct Pending(JsFuture);
 
-/// Asks at once; the answer is awaited later.
+/// Asks at once for the microphone `device`, the system's when it is empty; the answer is awaited later.
 ///
 /// # Errors
 /// [`Problem::Unsupported`] where there is no `mediaDevices`: no secure context.
-pub fn ask() -> Result<Pending, Problem> {
-    let devices = web_sys::window().ok_or(Problem::Unsupported)?.navigator().media_devices();
-    let devices = devices.ok().filter(|devices| !devices.is_undefined()).ok_or(Problem::Unsupported)?;
+pub fn ask(device: &str) -> Result<Pending, Problem> {
+    let devices = devices::all().ok_or(Problem::Unsupported)?;
     let audio = js::object(&[
         ("echoCancellation", true.into()),
         ("noiseSuppression", true.into()),
         ("autoGainControl", true.into()),
     ]);
+    if !device.is_empty() {
+        js::set(&audio, "deviceId", &js::object(&[("exact", device.into())]));
+    }
     let constraints: MediaStreamConstraints = js::object(&[("audio", audio.into())]).unchecked_into();
     devices
         .get_user_media_with_constraints(&constraints)

@@ -1,7 +1,7 @@
 //! English.
 
-use super::{Plural, Text};
-use crate::state::{CallState, Cause, Direction, Problem, RegistrationState};
+use super::{Plural, Sound, Text};
+use crate::state::{CallState, Cause, DeviceKind, Direction, Problem, RegistrationState};
 
 /// CLDR: `one` is 1, all else `other`.
 pub(super) fn plural(count: u32) -> Plural {
@@ -24,6 +24,20 @@ pub(super) fn text(text: Text) -> &'static str {
         Text::Answer => "Answer",
         Text::Decline => "Decline",
         Text::Mute => "Mute",
+        Text::ShowKeypad => "Keypad",
+        Text::Back => "Back to the call",
+        Text::TonesSent => "Digits sent",
+        Text::Settings => "Settings",
+        Text::Device(DeviceKind::Microphone) => "Microphone",
+        Text::Device(DeviceKind::Speaker) => "Loudspeaker",
+        Text::Device(DeviceKind::Ringer) => "Ring on",
+        Text::SystemDevice => "As the system has it",
+        Text::UnnamedDevice => "Device %",
+        Text::DoNotDisturb => "Do not disturb",
+        Text::Sound(Sound::Good) => "Good sound",
+        Text::Sound(Sound::Fair) => "Fair sound",
+        Text::Sound(Sound::Poor) => "Poor sound: check your network",
+        Text::RemoteHeld => "The other side has put you on hold",
         Text::MicrophoneLevel => "Microphone level",
         Text::Duration => "Time in the call",
         Text::Dismiss => "Got it",

@@ -1,7 +1,7 @@
 //! Russian.
 
-use super::{Plural, Text};
-use crate::state::{CallState, Cause, Direction, Problem, RegistrationState};
+use super::{Plural, Sound, Text};
+use crate::state::{CallState, Cause, DeviceKind, Direction, Problem, RegistrationState};
 
 /// CLDR: `one` is 1, 21, 31 but not 11; `few` is 2 to 4, 22 to 24 but not 12 to 14; all else `many`.
 pub(super) fn plural(count: u32) -> Plural {
@@ -28,6 +28,20 @@ pub(super) fn text(text: Text) -> &'static str {
         Text::Answer => "Ответить",
         Text::Decline => "Отклонить",
         Text::Mute => "Без микрофона",
+        Text::ShowKeypad => "Цифры",
+        Text::Back => "Назад к разговору",
+        Text::TonesSent => "Отправленные цифры",
+        Text::Settings => "Настройки",
+        Text::Device(DeviceKind::Microphone) => "Микрофон",
+        Text::Device(DeviceKind::Speaker) => "Динамик",
+        Text::Device(DeviceKind::Ringer) => "Звонок на",
+        Text::SystemDevice => "Как в системе",
+        Text::UnnamedDevice => "Устройство %",
+        Text::DoNotDisturb => "Не беспокоить",
+        Text::Sound(Sound::Good) => "Хорошая слышимость",
+        Text::Sound(Sound::Fair) => "Средняя слышимость",
+        Text::Sound(Sound::Poor) => "Плохая слышимость: проверьте сеть",
+        Text::RemoteHeld => "Собеседник поставил вас на удержание",
         Text::MicrophoneLevel => "Уровень микрофона",
         Text::Duration => "Длительность разговора",
         Text::Dismiss => "Понятно",

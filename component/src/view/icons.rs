@@ -15,3 +15,5 @@ pub const ERASE: &str = "M9 5h11a2 2 0 0 1 2 2v10a2 2 0 0 1-2 2H9l-7-7 7-7Zm.8 2
 pub const GRIP: &str = "M9 5a1.6 1.6 0 1 0 .01 0ZM15 5a1.6 1.6 0 1 0 .01 0ZM9 10.4a1.6 1.6 0 1 0 .01 0ZM15 10.4a1.6 1.6 0 1 0 .01 0ZM9 15.8a1.6 1.6 0 1 0 .01 0ZM15 15.8a1.6 1.6 0 1 0 .01 0Z";
 /// A person, for a caller without a name.
 pub const PERSON: &str = "M12 4a4 4 0 1 0 0 8 4 4 0 0 0 0-8ZM4 20c0-3.6 3.6-6 8-6s8 2.4 8 6v.500H4V20Z";
+/// Three sliders: settings.
+pub const GEAR: &str = "M4 6h9v2H4V6Zm13 0h3v2h-3V6ZM4 11h3v2H4v-2Zm7 0h9v2h-9v-2ZM4 16h9v2H4v-2Zm13 0h3v2h-3v-2ZM13 4h3v6h-3V4ZM7 9h3v6H7V9Zm6 5h3v6h-3v-6Z";

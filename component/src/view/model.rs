@@ -4,8 +4,8 @@
 //! each state is decided, and tested, here.
 
 use crate::request::Request;
-use crate::state::{Call, CallState, Cause, Direction, EpochMillis, PhoneState, Problem, RegistrationState};
-use crate::strings::{Lang, Text};
+use crate::state::{Call, CallState, Cause, Direction, EpochMillis, PhoneState, Problem, Quality, RegistrationState};
+use crate::strings::{Lang, Sound, Text};
 
 /// What the round button tells by colour and icon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +120,16 @@ pub struct Notice {
     pub action: (Text, Request),
 }
 
+/// What stands in the place of the call's card, for as long as the user wants it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Panel {
+    /// The card.
+    #[default]
+    Card,
+    /// The keypad, for tones.
+    Keypad,
+}
+
 /// All that the window shows, except what the user typed and the microphone's level.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
@@ -141,15 +151,25 @@ pub struct Model {
     pub mute: Option<Request>,
     /// The microphone is cut off.
     pub muted: bool,
+    /// What is shown in the call's place.
+    pub panel: Panel,
+    /// The call that keypad tones go to (`None` disables the keypad's button).
+    pub tones_to: Option<String>,
+    /// The tones that were sent.
+    pub tones: String,
+    /// How the call sounds.
+    pub sound: Option<Text>,
+    /// Every call is refused.
+    pub do_not_disturb: bool,
     /// Helps to sign in again, beside the status.
     pub repair: Option<(Text, Request)>,
     /// The message, if there is one.
     pub notice: Option<Notice>,
 }
 
-/// The model of these facts. `number` is what stands in the field.
-pub fn model(state: &PhoneState, number: &str, lang: Lang) -> Model {
-    let call = current(&state.calls);
+/// The model of these facts. `number` is what stands in the field, `panel` what the user wants to see.
+pub fn model(state: &PhoneState, number: &str, panel: Panel, lang: Lang) -> Model {
+    let call = current(state);
     let incoming = call.filter(|call| call.state == CallState::Incoming);
     let look = look(state, call);
     let status = status(state, call, lang);
@@ -186,18 +206,39 @@ pub fn model(state: &PhoneState, number: &str, lang: Lang) -> Model {
             .filter(|call| matches!(call.state, CallState::Answering | CallState::Active | CallState::Held))
             .map(|call| Request::Mute { call: call.id.clone(), muted: !call.muted }),
         muted,
+        panel: call.filter(|call| takes_tones(call)).map_or(Panel::Card, |_| panel),
+        tones_to: call.filter(|call| takes_tones(call)).map(|call| call.id.clone()),
+        tones: call.map(|call| call.tones.clone()).unwrap_or_default(),
+        sound: call.filter(|call| call.state == CallState::Active).and_then(|call| call.quality).map(sound),
+        do_not_disturb: state.do_not_disturb,
         // One way to sign in is enough: a notice may offer it already.
         repair: repair(state).filter(|_| call.is_none() && state.notice != Some(Problem::NotRegistered)),
         notice: state.notice.map(notice),
     }
 }
 
-/// The call that the window is about: the one that comes in, else the youngest one that lives.
-fn current(calls: &[Call]) -> Option<&Call> {
-    calls
-        .iter()
+/// The call that the window is about: the one that comes in, else the one that the user chose, else the youngest that
+/// lives.
+pub fn current(state: &PhoneState) -> Option<&Call> {
+    let live = || state.calls.iter().filter(|call| call.state != CallState::Ended);
+    live()
         .find(|call| call.state == CallState::Incoming)
-        .or_else(|| calls.iter().rev().find(|call| call.state != CallState::Ended))
+        .or_else(|| live().find(|call| state.front.as_ref() == Some(&call.id)))
+        .or_else(|| live().next_back())
+}
+
+/// Whether keypad tones can be sent: somebody, or a machine before the answer, hears us.
+fn takes_tones(call: &Call) -> bool {
+    matches!(call.state, CallState::Early | CallState::Active)
+}
+
+/// ITU-T G.107 Annex B gives the limits.
+fn sound(quality: Quality) -> Text {
+    Text::Sound(match quality.mos {
+        mos if mos >= 4.0 => Sound::Good,
+        mos if mos >= 3.6 => Sound::Fair,
+        _ => Sound::Poor,
+    })
 }
 
 fn call_request(state: &PhoneState, number: &str) -> Option<Request> {
@@ -209,7 +250,7 @@ fn call_request(state: &PhoneState, number: &str) -> Option<Request> {
 /// `Enter` in the field: asks even when not signed in, so that the driver's refusal says why nothing happens.
 pub fn enter_request(state: &PhoneState, number: &str) -> Option<Request> {
     let number = number.trim();
-    (!number.is_empty() && current(&state.calls).is_none()).then(|| Request::Call { number: number.to_owned() })
+    (!number.is_empty() && current(state).is_none()).then(|| Request::Call { number: number.to_owned() })
 }
 
 fn look(state: &PhoneState, call: Option<&Call>) -> Look {
@@ -262,13 +303,18 @@ fn status(state: &PhoneState, call: Option<&Call>, lang: Lang) -> Status {
 fn call_status(call: &Call, lang: Lang) -> Status {
     let incoming = call.state == CallState::Incoming;
     let text = match call.state {
+        CallState::Active if call.remote_held => Text::RemoteHeld,
         CallState::Active if call.muted => Text::Muted,
         state => Text::InCall(state),
     };
     Status {
         text: lang.text(text).to_owned(),
         spoken: caller(call, lang).to_owned(),
-        tone: if incoming || (call.state == CallState::Active && !call.muted) { Tone::Good } else { Tone::Plain },
+        tone: if incoming || (call.state == CallState::Active && !call.muted && !call.remote_held) {
+            Tone::Good
+        } else {
+            Tone::Plain
+        },
         urgent: incoming,
         clock: call.answered_at.filter(|_| call.state != CallState::Answering).map(Clock::Since),
         retry_at: None,

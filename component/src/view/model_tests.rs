@@ -3,21 +3,15 @@
 use super::*;
 use crate::state::{Registration, Remote};
 
+/// The model with the card where a call is.
+fn model(state: &PhoneState, number: &str, lang: Lang) -> Model {
+    super::model(state, number, Panel::Card, lang)
+}
+
 fn call(state: CallState) -> Call {
-    Call {
-        id: "c1".into(),
-        sip_call_id: "x@y".into(),
-        direction: if state == CallState::Incoming { Direction::Inbound } else { Direction::Outbound },
-        state,
-        remote: Remote { number: "1002".into(), uri: "sip:1002@example.com".into(), name: "Bob Brown".into() },
-        started_at: 1_000.0,
-        answered_at: None,
-        ended_at: None,
-        muted: false,
-        cause: None,
-        sip_status: None,
-        problem: None,
-    }
+    let direction = if state == CallState::Incoming { Direction::Inbound } else { Direction::Outbound };
+    let remote = Remote { number: "1002".into(), uri: "sip:1002@example.com".into(), name: "Bob Brown".into() };
+    Call { sip_call_id: "x@y".into(), ..Call::new("c1".into(), direction, state, remote, 1_000.0) }
 }
 
 fn registered(calls: Vec<Call>) -> PhoneState {
@@ -262,4 +256,32 @@ fn the_meter_is_dark_at_silence_and_full_at_loud_speech() {
     assert_eq!(meter(-60.0), 0.0);
     assert_eq!(meter(-33.0), 0.5);
     assert_eq!(meter(0.0), 1.0);
+}
+
+#[test]
+fn the_keypad_is_there_while_somebody_listens() {
+    for (state, there) in [
+        (CallState::Dialing, false),
+        (CallState::Ringing, false),
+        (CallState::Early, true),
+        (CallState::Incoming, false),
+        (CallState::Answering, false),
+        (CallState::Active, true),
+        (CallState::Held, false),
+        (CallState::Ending, false),
+    ] {
+        let shown = super::model(&registered(vec![call(state)]), "", Panel::Keypad, Lang::En);
+        assert_eq!((shown.panel == Panel::Keypad, shown.tones_to.is_some()), (there, there), "{state:?}");
+    }
+}
+
+#[test]
+fn the_sound_of_a_call_in_words() {
+    let quality = |mos| Quality { mos, rtt_ms: None, jitter_ms: 0.0, loss_percent: 0.0, playout_delay_ms: 0.0 };
+    for (mos, words) in [(4.4, "Good sound"), (3.9, "Fair sound"), (2.0, "Poor sound: check your network")] {
+        let facts = registered(vec![Call { quality: Some(quality(mos)), ..call(CallState::Active) }]);
+        assert_eq!(model(&facts, "", Lang::En).sound.map(|text| Lang::En.text(text)), Some(words));
+    }
+    let on_hold = registered(vec![Call { remote_held: true, ..call(CallState::Active) }]);
+    assert_eq!(model(&on_hold, "", Lang::En).status.text, "The other side has put you on hold");
 }

@@ -5,6 +5,7 @@ use web_sys::{Document, HtmlElement, HtmlInputElement};
 
 use super::dom::{append, button, element, icon};
 use super::icons;
+use super::settings::Settings;
 
 /// The digits of the keypad and the letters below them (ITU-T E.161).
 const KEYS: [(&str, &str); 12] = [
@@ -64,6 +65,20 @@ pub struct Nodes {
     pub erase: HtmlElement,
     /// Part `keypad`.
     pub keypad: HtmlElement,
+    /// Field and its button.
+    pub field: HtmlElement,
+    /// In the field's place: the tones that were sent, and the way back.
+    pub sent: HtmlElement,
+    /// The tones.
+    pub tones: HtmlElement,
+    /// Back to the card.
+    pub back: HtmlElement,
+    /// Shows the keypad in a call.
+    pub show_keypad: HtmlElement,
+    /// Part `quality`.
+    pub sound: HtmlElement,
+    /// Devices, do not disturb.
+    pub settings: Settings,
     /// Whom the call is with.
     pub card: HtmlElement,
     /// The first letters of the name.
@@ -104,7 +119,8 @@ impl Nodes {
         let title = box_("title")?;
         let close = button(document, &[("class", "plain close"), ("data-do", "close")])?;
         append(&close, &[&icon(document, "", icons::CROSS)?])?;
-        append(&head, &[&grip, &*span("dot")?, &title, &close])?;
+        let settings = Settings::new(document)?;
+        append(&head, &[&grip, &*span("dot")?, &title, &settings.button, &close])?;
 
         let status = element::<HtmlElement>(
             document,
@@ -160,7 +176,10 @@ impl Nodes {
             append(&key, &[&large, &small])?;
             append(&keypad, &[&key])?;
         }
-        append(&dialer, &[&field, &keypad])?;
+        let (sent, tones) = (box_("sent")?, element::<HtmlElement>(document, "output", &[("class", "tones")])?);
+        let back = button(document, &[("class", "small"), ("data-do", "back")])?;
+        append(&sent, &[&tones, &back])?;
+        append(&dialer, &[&field, &sent, &keypad])?;
 
         let card = box_("card")?;
         let portrait = box_("portrait")?;
@@ -180,13 +199,17 @@ impl Nodes {
             ],
         )?;
         append(&meter, &[&*span("lit")?])?;
-        let mute = button(document, &[("class", "mute"), ("part", "mute"), ("data-do", "mute")])?;
+        let mute = button(document, &[("class", "tool mute"), ("part", "mute"), ("data-do", "mute")])?;
         let mute_label = span("label")?;
         append(
             &mute,
             &[&icon(document, "on", icons::MICROPHONE)?, &icon(document, "off", icons::MICROPHONE_OFF)?, &*mute_label],
         )?;
-        append(&card, &[&portrait, &name, &peer_number, &meter, &mute])?;
+        let show_keypad = button(document, &[("class", "tool"), ("data-do", "keypad")])?;
+        let tools = box_("tools")?;
+        append(&tools, &[&mute, &show_keypad])?;
+        let sound: HtmlElement = element(document, "div", &[("class", "sound"), ("part", "quality")])?;
+        append(&card, &[&portrait, &name, &peer_number, &meter, &sound, &tools])?;
 
         let stage = box_("stage")?;
         append(&stage, &[&dialer, &card])?;
@@ -204,7 +227,7 @@ impl Nodes {
 
         let window: HtmlElement =
             element(document, "section", &[("class", "window"), ("part", "window"), ("tabindex", "-1")])?;
-        append(&window, &[&head, &*say, &notice, &stage, &actions])?;
+        append(&window, &[&head, &*say, &notice, &settings.section, &stage, &actions])?;
         append(&root, &[&window, &fab])?;
         Ok(Nodes {
             root,
@@ -227,6 +250,13 @@ impl Nodes {
             number,
             erase,
             keypad,
+            field,
+            sent,
+            tones,
+            back,
+            show_keypad,
+            sound,
+            settings,
             card,
             initials,
             name,

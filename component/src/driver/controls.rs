@@ -1,0 +1,173 @@
+//! What is done to a call that stands, and with which devices: keypad tones, microphone and loudspeaker, quality.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use js_sys::Promise;
+use soft_phone_sip::CallOptions;
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::spawn_local;
+
+use super::Driver;
+use super::calls::gone;
+use super::output::{self, Output};
+use super::phone::Phone;
+use crate::account::Value;
+use crate::failure::Failure;
+use crate::js::{self, Deferred};
+use crate::media::quality::{self, Sample};
+use crate::media::{Session, devices, keypad};
+use crate::state::{CallState, DeviceKind, Devices, Problem, TONES_KEPT};
+use crate::{clock, names};
+
+/// Between two looks at the statistics (contract §4).
+const SAMPLE: Duration = Duration::from_secs(2);
+/// Headers that a page may add to a call.
+const MOST_HEADERS: usize = 32;
+
+impl Driver {
+    /// Sends keypad tones: in the media where the far end takes them there, else by INFO, unless `transport` says.
+    pub fn send_dtmf(self: &Rc<Self>, call: u64, tones: &str, transport: Option<&str>) -> Promise {
+        let (end, promise) = Deferred::new();
+        self.run(|phone, _| phone.send_dtmf(call, tones, transport, end));
+        promise
+    }
+
+    /// The property `devices`.
+    pub fn devices(&self) -> JsValue {
+        let phone = self.phone.borrow();
+        let known = &phone.devices;
+        let object = js::object(&[
+            ("microphones", devices::to_js(&known.microphones)),
+            ("speakers", devices::to_js(&known.speakers)),
+            ("cameras", devices::to_js(&known.cameras)),
+        ]);
+        for kind in DeviceKind::ALL {
+            js::set(&object, kind.as_str(), &known.used(kind).into());
+        }
+        object.into()
+    }
+
+    /// Chooses those that `wanted` names; what it leaves out stays.
+    pub fn set_devices(self: &Rc<Self>, wanted: &JsValue) {
+        for kind in DeviceKind::ALL {
+            if let Some(id) = js::get(wanted, kind.as_str()).as_string() {
+                self.choose_device(kind, id);
+            }
+        }
+    }
+
+    /// Uses this device from now on, in the calls that go on, too; empty: the system's.
+    pub fn choose_device(self: &Rc<Self>, kind: DeviceKind, id: String) {
+        self.run(|phone, _| {
+            let mut wanted = phone.devices.clone();
+            wanted.chosen[kind as usize] = id;
+            devices::remember(&wanted.chosen);
+            phone.use_devices(wanted);
+        });
+    }
+
+    /// The choice of an earlier visit, and what is plugged in.
+    pub fn recall_devices(self: &Rc<Self>) {
+        self.phone.borrow_mut().devices.chosen = devices::remembered();
+        self.list_devices();
+    }
+
+    /// Lists the devices anew, which takes a moment.
+    pub fn list_devices(self: &Rc<Self>) {
+        let me = self.me.clone();
+        spawn_local(async move {
+            let found = devices::list().await;
+            if let (Some(found), Some(driver)) = (found, me.upgrade()) {
+                driver.run(|phone, _| {
+                    let chosen = phone.devices.chosen.clone();
+                    phone.use_devices(Devices { chosen, ..found });
+                });
+            }
+        });
+    }
+}
+
+impl Phone {
+    /// Whether the element has this boolean attribute.
+    pub(super) fn has_flag(&self, name: &str) -> bool {
+        self.me.upgrade().is_some_and(|driver| driver.host.has_attribute(name))
+    }
+
+    fn send_dtmf(&mut self, key: u64, tones: &str, transport: Option<&str>, promise: Deferred) {
+        let Some(entry) = self.entry(key) else { return self.settle(promise, Err(gone())) };
+        let Some(tones) = keypad::normalise(tones) else {
+            let failure = Failure::new(Problem::NumberInvalid.as_str(), "tones are 0 to 9, A to D, *, # and ,");
+            return self.settle(promise, Err(failure));
+        };
+        let state = entry.state();
+        let (Some(media), true) = (&entry.media, matches!(state, CallState::Early | CallState::Active)) else {
+            return self.settle(promise, Err(Failure::wrong_state(state.as_str())));
+        };
+        let in_media = transport != Some("info") && (transport.is_some() || media.takes_tones());
+        if !in_media || !media.send_tones(&tones) {
+            return self.settle(promise, Err(Failure::wrong_state("the far end takes no tones")));
+        }
+        entry.tones.push(promise);
+        let mut facts = entry.shared.facts.borrow_mut();
+        facts.tones.push_str(&tones);
+        let surplus = facts.tones.len().saturating_sub(TONES_KEPT);
+        facts.tones.drain(..surplus);
+    }
+
+    /// Takes over a list and a choice; calls change over to what is used now.
+    fn use_devices(&mut self, wanted: Devices) {
+        let before = std::mem::replace(&mut self.devices, wanted);
+        let changed = |kind| before.used(kind) != self.devices.used(kind);
+        let (microphone, speaker) = (changed(DeviceKind::Microphone), changed(DeviceKind::Speaker));
+        for media in self.calls.iter().filter_map(|entry| entry.media.as_ref()) {
+            if microphone || media.has_lost_microphone() {
+                media.use_microphone(self.devices.used(DeviceKind::Microphone));
+            }
+            if speaker {
+                media.use_speaker(self.devices.used(DeviceKind::Speaker));
+            }
+        }
+    }
+
+    /// Begins to look at the statistics, unless that goes on.
+    pub(super) fn look_at_quality(&mut self) {
+        self.sample_at.get_or_insert(clock::now() + SAMPLE);
+    }
+
+    pub(super) fn sample(&mut self) {
+        let mut any = false;
+        for entry in self.calls.iter().filter(|entry| entry.shared.facts.borrow().is_established()) {
+            entry.media.iter().for_each(Session::sample);
+            any = true;
+        }
+        self.sample_at = any.then(|| clock::now() + SAMPLE);
+    }
+
+    pub(super) fn take_sample(&mut self, key: u64, sample: Sample) {
+        let Some(entry) = self.entry(key) else { return };
+        let Some(before) = entry.sample.replace(sample) else { return };
+        // On hold there is nothing to hear, good or bad.
+        if entry.state() != CallState::Active || entry.shared.facts.borrow().remote_held {
+            return;
+        }
+        let told = quality::quality(&before, &sample);
+        entry.shared.facts.borrow_mut().quality = Some(told);
+        let detail = output::quality(&told);
+        js::set(&detail, "call", &entry.object);
+        self.outputs.push_back(Output::Event { name: names::QUALITY, detail });
+    }
+}
+
+/// The second argument of `call()`: `{headers: {name: value}}`.
+pub fn call_options(options: &Value) -> CallOptions {
+    let headers = match options.field("headers") {
+        Value::Object(headers) => headers.as_slice(),
+        _ => &[],
+    };
+    let headers = headers.iter().take(MOST_HEADERS).filter_map(|(name, value)| match value {
+        Value::Text(value) => Some((name.clone(), value.clone())),
+        _ => None,
+    });
+    CallOptions { headers: headers.collect(), ..CallOptions::default() }
+}

@@ -1,0 +1,134 @@
+//! How a call sounds: what the browser counts, and the E-model's opinion of it.
+
+use js_sys::Map;
+use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+
+use super::{Report, Session};
+use crate::js;
+use crate::state::Quality;
+
+/// What one look at the statistics saw; counters grow over the call.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sample {
+    /// Packets that came.
+    pub received: f64,
+    /// Packets that did not (RFC 3550 §6.4.1).
+    pub lost: f64,
+    /// Seconds that the samples played so far have waited in the jitter buffer, all added up.
+    pub waited: f64,
+    /// Samples played so far.
+    pub emitted: f64,
+    /// Variation of arrival, s (RFC 3550 §6.4.1).
+    pub jitter: f64,
+    /// There and back, s.
+    pub rtt: Option<f64>,
+}
+
+/// The quality of what lies between two samples.
+pub fn quality(before: &Sample, now: &Sample) -> Quality {
+    let (received, lost) = (now.received - before.received, (now.lost - before.lost).max(0.0));
+    let expected = received + lost;
+    let loss = if expected > 0.0 { lost / expected } else { 0.0 };
+    let emitted = now.emitted - before.emitted;
+    let waited = if emitted > 0.0 { (now.waited - before.waited) / emitted * 1000.0 } else { 0.0 };
+    let rtt_ms = now.rtt.map(|rtt| rtt * 1000.0);
+    Quality {
+        mos: tenths(mos(rtt_ms.unwrap_or(0.0) / 2.0 + waited, loss * 100.0)),
+        rtt_ms: rtt_ms.map(tenths),
+        jitter_ms: tenths(now.jitter * 1000.0),
+        loss_percent: tenths(loss * 100.0),
+        playout_delay_ms: tenths(waited),
+    }
+}
+
+fn tenths(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}
+
+/// ITU-T G.107 with its default values for all but delay and loss: R = 93.2 − Id − Ie,eff, and MOS from R (Annex B).
+/// One way, ms; share of packets lost, percent.
+fn mos(delay_ms: f64, loss_percent: f64) -> f64 {
+    // Id as G.107's curve is usually approximated: Cole and Rosenbluth, "Voice over IP performance monitoring", 2001.
+    let beyond = (delay_ms - 177.3).max(0.0);
+    let id = 0.024 * delay_ms + 0.11 * beyond;
+    // G.113 Appendix I: G.711 with concealment, Ie = 0, Bpl = 25.1. Opus conceals no worse.
+    let ie = 95.0 * loss_percent / (loss_percent + 25.1);
+    let r = (93.2 - id - ie).clamp(0.0, 100.0);
+    (1.0 + 0.035 * r + 7e-6 * r * (r - 60.0) * (100.0 - r)).clamp(1.0, 4.5)
+}
+
+impl Session {
+    /// Looks at the statistics; [`Report::Sample`] brings what is seen.
+    pub fn sample(&self) {
+        let inner = self.0.clone();
+        spawn_local(async move {
+            if inner.closed.get() {
+                return;
+            }
+            let Ok(report) = JsFuture::from(inner.connection.get_stats()).await else { return };
+            let mut sample = Sample::default();
+            let mut remote_rtt = None;
+            // A report is like a map (W3C WebRTC §8.2).
+            report.unchecked_into::<Map>().for_each(&mut |stat, _| {
+                let text = |name| js::get(&stat, name).as_string().unwrap_or_default();
+                let number = |name| js::get(&stat, name).as_f64();
+                match text("type").as_str() {
+                    "inbound-rtp" if text("kind") == "audio" => {
+                        sample.received += number("packetsReceived").unwrap_or(0.0);
+                        sample.lost += number("packetsLost").unwrap_or(0.0);
+                        sample.waited += number("jitterBufferDelay").unwrap_or(0.0);
+                        sample.emitted += number("jitterBufferEmittedCount").unwrap_or(0.0);
+                        sample.jitter = number("jitter").unwrap_or(0.0);
+                    }
+                    "candidate-pair" if text("state") == "succeeded" => {
+                        sample.rtt = number("currentRoundTripTime").or(sample.rtt);
+                    }
+                    "remote-inbound-rtp" if text("kind") == "audio" => remote_rtt = number("roundTripTime"),
+                    _ => {}
+                }
+            });
+            // RTCP measures the media's own way; ICE's checks are what is left without it.
+            sample.rtt = remote_rtt.or(sample.rtt);
+            inner.tell(Report::Sample(sample));
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_between_two_looks_counts() {
+        let before = Sample { received: 1_000.0, lost: 500.0, waited: 4.0, emitted: 100.0, ..Sample::default() };
+        let now = Sample {
+            received: 1_095.0,
+            lost: 505.0,
+            waited: 4.0 + 96_000.0 * 0.04,
+            emitted: 96_100.0,
+            jitter: 0.0123,
+            rtt: Some(0.08),
+        };
+        let told = quality(&before, &now);
+        assert_eq!(told.loss_percent, 5.0);
+        assert_eq!(told.playout_delay_ms, 40.0);
+        assert_eq!((told.jitter_ms, told.rtt_ms), (12.3, Some(80.0)));
+        assert_eq!(told.mos, 3.8);
+    }
+
+    #[test]
+    fn the_opinion_falls_with_delay_and_loss() {
+        // G.107's own figure for a connection without any fault: R = 93.2, MOS 4.41.
+        assert!((mos(0.0, 0.0) - 4.41).abs() < 0.01);
+        assert!(mos(400.0, 0.0) < 3.6);
+        assert!(mos(20.0, 20.0) < 3.0);
+        assert!(mos(5_000.0, 100.0) == 1.0);
+    }
+
+    #[test]
+    fn nothing_at_all_is_no_loss() {
+        let told = quality(&Sample::default(), &Sample::default());
+        assert_eq!((told.loss_percent, told.playout_delay_ms, told.rtt_ms), (0.0, 0.0, None));
+    }
+}
