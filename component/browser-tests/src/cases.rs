@@ -1,6 +1,7 @@
 //! All cases, in the order of the acceptance table.
 
 mod asterisk;
+mod calls;
 mod csp;
 mod errors;
 mod firefox;
@@ -47,6 +48,7 @@ pub fn all() -> Vec<Case> {
         asterisk: sign_in sign_in_with_sha256 wrong_password echo mute hang_up_before_answer hang_up_at_once
             the_other_side_hangs_up busy declined unknown_number unavailable incoming_answered incoming_declined
             incoming_missed;
+        calls: digits_in_the_media digits_by_info digits_in_firefox devices do_not_disturb auto_answer quality codecs;
         pair: asterisk embedded declined missed embedded_numbers;
         firefox: echo calls_chromium is_called endings;
         errors: malformed_account account_unauthorized account_missing account_unreachable server_url no_sip no_server

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use js_sys::Promise;
-use soft_phone_sip::CallOptions;
+use soft_phone_sip::{CallId, CallOptions, Instant, QueryId};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 
@@ -17,11 +17,13 @@ use crate::failure::Failure;
 use crate::js::{self, Deferred};
 use crate::media::quality::{self, Sample};
 use crate::media::{Session, devices, keypad};
-use crate::state::{CallState, DeviceKind, Devices, Problem, TONES_KEPT};
+use crate::state::{CallState, Cause, DeviceKind, Devices, Problem, TONES_KEPT};
 use crate::{clock, names};
 
 /// Between two looks at the statistics (contract §4).
 const SAMPLE: Duration = Duration::from_secs(2);
+/// Length of a tone that is sent by INFO.
+const INFO_TONE_MS: u16 = 160;
 /// Headers that a page may add to a call.
 const MOST_HEADERS: usize = 32;
 
@@ -29,7 +31,7 @@ impl Driver {
     /// Sends keypad tones: in the media where the far end takes them there, else by INFO, unless `transport` says.
     pub fn send_dtmf(self: &Rc<Self>, call: u64, tones: &str, transport: Option<&str>) -> Promise {
         let (end, promise) = Deferred::new();
-        self.run(|phone, _| phone.send_dtmf(call, tones, transport, end));
+        self.run(|phone, now| phone.send_dtmf(now, call, tones, transport, end));
         promise
     }
 
@@ -94,7 +96,7 @@ impl Phone {
         self.me.upgrade().is_some_and(|driver| driver.host.has_attribute(name))
     }
 
-    fn send_dtmf(&mut self, key: u64, tones: &str, transport: Option<&str>, promise: Deferred) {
+    fn send_dtmf(&mut self, now: Instant, key: u64, tones: &str, transport: Option<&str>, promise: Deferred) {
         let Some(entry) = self.entry(key) else { return self.settle(promise, Err(gone())) };
         let Some(tones) = keypad::normalise(tones) else {
             let failure = Failure::new(Problem::NumberInvalid.as_str(), "tones are 0 to 9, A to D, *, # and ,");
@@ -105,14 +107,44 @@ impl Phone {
             return self.settle(promise, Err(Failure::wrong_state(state.as_str())));
         };
         let in_media = transport != Some("info") && (transport.is_some() || media.takes_tones());
-        if !in_media || !media.send_tones(&tones) {
-            return self.settle(promise, Err(Failure::wrong_state("the far end takes no tones")));
+        if in_media {
+            if !media.send_tones(&tones) {
+                return self.settle(promise, Err(Failure::wrong_state("the far end takes no tones in the media")));
+            }
+            entry.tones.push(promise);
+        } else {
+            let call = entry.sip;
+            match self.send_infos(now, call, &tones) {
+                Ok(last) => self.queries.push((last, promise)),
+                Err(failure) => return self.settle(promise, Err(failure)),
+            }
         }
-        entry.tones.push(promise);
+        let Some(entry) = self.entry(key) else { return };
         let mut facts = entry.shared.facts.borrow_mut();
         facts.tones.push_str(&tones);
         let surplus = facts.tones.len().saturating_sub(TONES_KEPT);
         facts.tones.drain(..surplus);
+    }
+
+    /// Sends tones by INFO, one each; the last one's name. There are no pauses by INFO.
+    fn send_infos(&mut self, now: Instant, call: Option<CallId>, tones: &str) -> Result<QueryId, Failure> {
+        let (Some(call), Some(agent)) = (call, &mut self.agent) else { return Err(gone()) };
+        let mut last = Err(Failure::new(Problem::NumberInvalid.as_str(), "only pauses"));
+        for tone in tones.chars().filter(|tone| *tone != ',') {
+            last = Ok(agent.dtmf(now, call, tone, INFO_TONE_MS)?);
+        }
+        last
+    }
+
+    /// The answer to a request that a promise waits for.
+    pub(super) fn on_query(&mut self, query: QueryId, status: Option<u16>) {
+        let Some(place) = self.queries.iter().position(|(of, _)| *of == query) else { return };
+        let (_, promise) = self.queries.remove(place);
+        let result = match status {
+            Some(200..=299) => Ok(JsValue::UNDEFINED),
+            _ => Err(Failure::new(Cause::Failed.as_str(), "the far end refused it").with_sip(status, None)),
+        };
+        self.settle(promise, result);
     }
 
     /// Takes over a list and a choice; calls change over to what is used now.
@@ -169,5 +201,5 @@ pub fn call_options(options: &Value) -> CallOptions {
         Value::Text(value) => Some((name.clone(), value.clone())),
         _ => None,
     });
-    CallOptions { headers: headers.collect(), ..CallOptions::default() }
+    CallOptions { headers: headers.collect() }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
-use soft_phone_sip::{Agent, Event, Flow, Instant};
+use soft_phone_sip::{Agent, Event, Flow, Instant, QueryId};
 
 use super::Driver;
 use super::calls::Entry;
@@ -76,6 +76,8 @@ pub struct Phone {
     /// The call that the user speaks in, or chose last.
     pub(super) front: Option<u64>,
     pub(super) devices: Devices,
+    /// Promises that wait for the answer to a request of ours.
+    pub(super) queries: Vec<(QueryId, Deferred)>,
     /// When the statistics are looked at next.
     pub(super) sample_at: Option<Instant>,
     pub(super) history: VecDeque<Record>,
@@ -119,6 +121,7 @@ impl Phone {
             next_call: 0,
             front: None,
             devices: Devices::default(),
+            queries: Vec::new(),
             sample_at: None,
             history: VecDeque::new(),
             last_ended: None,
@@ -307,7 +310,8 @@ impl Phone {
             Event::Transfer { transfer, .. } => {
                 self.agent.as_mut().map(|agent| agent.reject_transfer(now, transfer, 603));
             }
-            Event::TransferProgress { .. } | Event::Info { .. } | Event::InfoAnswered { .. } | Event::Dtmf { .. } => {}
+            Event::InfoAnswered { query, status } => self.on_query(query, status),
+            Event::TransferProgress { .. } | Event::Info { .. } | Event::Dtmf { .. } => {}
         }
     }
 
