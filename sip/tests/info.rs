@@ -206,8 +206,17 @@ fn candidates_go_both_ways_when_both_ends_trickle() {
         .replacen("Contact:", "Info-Package: trickle-ice\nContact:", 1);
     phone.receive(&theirs);
     assert_eq!(phone.sent(), ["200 INFO 1"]);
+    let numbered = |seq: u32, branch: &str| {
+        let cseq = format!("CSeq: {seq} INFO");
+        theirs.replacen("z9hG4bKe", branch, 1).replacen("CSeq: 1 INFO", &cseq, 1)
+    };
+    phone.receive(&numbered(9, "z9hG4bKe9"));
+    phone.receive(&numbered(8, "z9hG4bKe8"));
+    assert_eq!(phone.sent(), ["200 INFO 9", "500 INFO 8"]);
     phone.answer(&invite, 200, "bob", &[("Contact", "<sip:bob@192.0.2.4>")], Some("a"));
     assert_eq!(phone.sent(), ["ACK 1"]);
+    phone.receive(&numbered(7, "z9hG4bKe7"));
+    assert_eq!(phone.sent(), ["500 INFO 7"]);
     phone.agent.hangup(phone.now, call).unwrap();
     assert_eq!(phone.sent(), ["BYE 3"]);
 }

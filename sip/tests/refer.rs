@@ -146,6 +146,7 @@ fn what_may_be_asked_for_and_what_not() {
         ("Refer-To: <mailto:carol@example.com>", 416, ""),
         ("Refer-To: <javascript:alert(1)>", 416, ""),
         ("Refer-To: <sip:carol@example.com?Replaces=a%0D%0AEvil:%201>", 400, ""),
+        ("Refer-To: <sip:carol@example.com?Replaces=a%3Bto-tag%3Db&Replaces=c>", 400, ""),
         ("Refer-To: <sip:carol@example.com>, <sip:dave@example.com>", 400, ""),
         ("Refer-To: <sip:carol@example.com>\nRefer-To: <sip:dave@example.com>", 400, ""),
         ("Refer-To: carol", 400, ""),
@@ -237,6 +238,35 @@ fn reports_go_one_at_a_time_and_only_the_newest() {
     assert_eq!(phone.sent(), ["ACK 1"], "the first NOTIFY has no answer yet");
     phone.answer(&trying, 200, "bob", &[], None);
     assert_eq!(phone.request().body, b"SIP/2.0 486 Busy Here\r\n");
+}
+
+#[test]
+fn each_status_is_reported_once_and_the_last_one_is_the_last() {
+    let (mut phone, _, tag) = answered();
+    phone.receive(&refer(2, &tag, "Refer-To: <sip:carol@example.com>\n"));
+    let trying = accepted(&mut phone);
+    phone.answer(&trying, 200, "bob", &[], None);
+    let transfer = asked(&mut phone);
+    let made = phone.agent.accept_transfer(phone.now, transfer, sdp("offer"), CallOptions::default()).unwrap();
+    let invite = phone.request();
+    phone.answer(&invite, 180, "carol", &[], None);
+    let ringing = phone.request();
+    phone.answer(&ringing, 200, "bob", &[], None);
+    phone.answer(&invite, 180, "carol", &[], None);
+    assert_eq!(phone.sent(), Vec::<String>::new());
+    phone.answer(&invite, 200, "carol", &[("Contact", "<sip:carol@192.0.2.5>")], Some("answer"));
+    let messages = phone.messages();
+    let [Message::Request(_), Message::Request(last)] = messages.as_slice() else { panic!() };
+    assert_eq!(last.body, b"SIP/2.0 200 OK\r\n");
+    // Before the last NOTIFY has its answer, the new call is over already.
+    phone.agent.hangup(phone.now, made).unwrap();
+    let bye = phone.request();
+    phone.answer(&bye, 200, "carol", &[], None);
+    phone.answer(last, 200, "bob", &[], None);
+    phone.advance(Duration::from_secs(40));
+    assert_eq!(phone.sent(), Vec::<String>::new());
+    phone.receive(&request(Method::Bye, "in-1", "z9hG4bKbye", 3, &tag, None));
+    phone.assert_idle();
 }
 
 #[test]
@@ -349,6 +379,50 @@ fn a_202_ends_nothing_and_a_200_in_a_notify_does() {
     phone.receive(&notify(4, &tag, "refer", "terminated;reason=noresource", "SIP/2.0 200 OK"));
     assert_eq!(phone.sent(), ["200 NOTIFY 4", "BYE 2"]);
     assert_eq!(phone.events(), ["transfer(200, done)", "active>ending"]);
+}
+
+#[test]
+fn a_final_status_is_the_last_word_though_the_subscription_goes_on() {
+    let (mut phone, call, tag) = answered();
+    transfer_and_answer(&mut phone, call);
+    phone.receive(&notify(2, &tag, "refer", "active;expires=3000", "SIP/2.0 200 OK"));
+    assert_eq!(phone.events(), ["transfer(200, done)", "active>ending"]);
+    let Some(Message::Request(bye)) = phone.messages().pop() else { panic!() };
+    phone.answer(&bye, 200, "bob", &[], None);
+    assert_eq!(phone.events(), ["ending>ended", "ended(local-hangup)"]);
+    phone.receive(&notify(4, &tag, "refer", "active", "SIP/2.0 200 OK"));
+    // An old one, though the call is over.
+    phone.receive(&notify(3, &tag, "refer", "active", "SIP/2.0 180 Ringing"));
+    assert_eq!((phone.sent(), phone.events()), (vec!["200 NOTIFY 4".to_owned(), "481 NOTIFY 3".to_owned()], vec![]));
+    // If the other end never closes it, we do not keep it for long.
+    phone.advance(Duration::from_secs(33));
+    assert_eq!(phone.agent.live(), [0, 0, 0, 0]);
+}
+
+#[test]
+fn the_call_that_was_replaced_ends_by_its_other_end_or_by_us() {
+    for target_hangs_up in [true, false] {
+        let (mut phone, call, tag) = answered();
+        let other = phone.dial("600");
+        let invite = phone.request();
+        phone.answer(&invite, 200, "carol", &[("Contact", "<sip:carol@192.0.2.5>")], Some("answer"));
+        phone.sent();
+        phone.agent.transfer_to(phone.now, call, other).unwrap();
+        let refer = phone.request();
+        phone.answer(&refer, 202, "bob", &[], None);
+        phone.receive(&notify(2, &tag, "refer", "terminated", "SIP/2.0 200 OK"));
+        assert_eq!(phone.sent(), ["200 NOTIFY 2", "BYE 2"]);
+        if target_hangs_up {
+            let ours = invite.from().unwrap().tag().unwrap().to_owned();
+            let bye = request(Method::Bye, invite.call_id(), "z9hG4bKbye", 1, &ours, None);
+            phone.receive(&bye.replacen(";tag=bob", ";tag=carol", 1));
+            assert_eq!(phone.sent(), ["200 BYE 1"]);
+        }
+        phone.events();
+        let sent = phone.timeline(Duration::from_secs(10));
+        let expected: &[(u64, String)] = if target_hangs_up { &[] } else { &[(4_000, "BYE 2".to_owned())] };
+        assert_eq!(sent, expected);
+    }
 }
 
 #[test]
@@ -473,6 +547,15 @@ fn a_refer_that_the_connection_took_along_may_have_arrived() {
     phone.sent();
     phone.receive(&notify(2, &tag, "refer", "terminated", "SIP/2.0 486 Busy Here"));
     assert_eq!(phone.events(), ["transfer(486, done)"]);
+    // Or it may not.
+    phone.agent.transfer(phone.now, call, "600").unwrap();
+    phone.sent();
+    phone.agent.handle_disconnected(phone.now, phone.flow);
+    phone.flow = Flow(3);
+    phone.agent.handle_connected(phone.now, Flow(3));
+    phone.sent();
+    phone.advance(Duration::from_secs(33));
+    assert_eq!(phone.events(), ["transfer(408, done)"]);
     // And without a connection there is no REFER.
     phone.agent.handle_disconnected(phone.now, phone.flow);
     assert_eq!(phone.agent.transfer(phone.now, call, "600"), Err(Error::NotConnected));

@@ -145,7 +145,8 @@ impl Agent {
                 _ if name.eq_ignore_ascii_case("Require") && value.eq_ignore_ascii_case("replaces") => "Require",
                 _ => continue,
             };
-            if value.len() > MAX_HANDED_ON || check_text(kept, &value).is_err() || headers.len() >= 2 {
+            let twice = headers.iter().any(|(name, _)| *name == kept);
+            if twice || value.len() > MAX_HANDED_ON || check_text(kept, &value).is_err() {
                 return Err(400);
             }
             headers.push((kept, value));
