@@ -16,6 +16,7 @@ pub mod method;
 pub mod parse;
 mod registration;
 mod scan;
+pub mod sdp;
 mod table;
 mod timer;
 pub mod transaction;

@@ -96,6 +96,11 @@ const TOKENS: &[&str] = &[
     ";branch=z9hG4bK",
     ";lr",
     ";received=",
+    "v=0\r\n",
+    "m=audio 0 RTP/AVP 0\r\n",
+    "a=",
+    "a=inactive\r\n",
+    "a=candidate:",
     "é",
     "жук",
     "\u{fffd}",
@@ -138,7 +143,7 @@ pub struct Mutator {
 }
 
 impl Mutator {
-    /// Reads the messages of `tests/data`, in the order of their names.
+    /// Reads the messages and session descriptions of `tests/data`, in the order of their names.
     pub fn new() -> Result<Mutator, String> {
         let mut paths = Vec::new();
         collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data"), &mut paths).map_err(|e| e.to_string())?;
@@ -232,7 +237,7 @@ fn collect(folder: &Path, paths: &mut Vec<std::path::PathBuf>) -> std::io::Resul
         let path = entry?.path();
         if path.is_dir() {
             collect(&path, paths)?;
-        } else if path.extension().is_some_and(|extension| extension == "dat") {
+        } else if path.extension().is_some_and(|extension| extension == "dat" || extension == "sdp") {
             paths.push(path);
         }
     }

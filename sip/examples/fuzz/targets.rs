@@ -8,6 +8,7 @@ use std::str::FromStr;
 use soft_phone_sip::digest::{self, Client, Secret};
 use soft_phone_sip::frame::{Frame, Framer};
 use soft_phone_sip::parse::{Fault, Limits};
+use soft_phone_sip::sdp::{Direction, Fragment, Session};
 use soft_phone_sip::uri::MAX_LEN;
 use soft_phone_sip::{CSeq, Challenge, Message, Method, NameAddr, Request, Response, Uri, Via, parse, value};
 
@@ -22,6 +23,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "parse", run: message },
     Target { name: "digest", run: authentication },
     Target { name: "uri", run: values },
+    Target { name: "sdp", run: description },
     Target { name: "agent", run: crate::agent::run },
 ];
 
@@ -173,5 +175,54 @@ fn authentication(input: &[u8]) -> Result<bool, String> {
     request.headers.push("Authorization", header.clone()).map_err(|error| error.to_string())?;
     let said: value::Credentials = header.parse().map_err(|error| format!("our own answer: {error}"))?;
     hold(digest::verify(&said, "INVITE", input, &secret), "our own answer is not accepted")?;
+    Ok(true)
+}
+
+/// A session description: what is read is written to the letter, what is changed is read again, and candidates come
+/// through a fragment.
+fn description(input: &[u8]) -> Result<bool, String> {
+    // The body of a message, or an input that is a description itself.
+    let start = input.windows(4).position(|four| four == b"v=0\r" || four == b"v=0\n").unwrap_or(0);
+    let input = &input[start..];
+    if let Ok(fragment) = Fragment::parse(input) {
+        hold(Fragment::parse(fragment.to_string()) == Ok(fragment), "a fragment does not come back")?;
+    }
+    let Ok(mut session) = Session::parse(input) else { return Ok(false) };
+    let text = String::from_utf8_lossy(input);
+    let lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).filter(|line| !line.is_empty());
+    let written = session.to_string();
+    hold(written.split_terminator("\r\n").eq(lines), "a description does not come back")?;
+
+    let count = session.media().len();
+    for media in 0..count {
+        let wanted = session.direction(media).reversed();
+        session.set_direction(media, wanted);
+        hold(session.direction(media).sends() == wanted.sends(), "a direction is not what was set")?;
+        let part = &mut session.media_mut()[media];
+        let before = part.formats().count();
+        part.prefer(&["opus", "PCMA"]);
+        hold(part.formats().count() <= before, "an order makes formats")?;
+        part.remove_codec("telephone-event");
+        hold(before == 0 || part.formats().next().is_some(), "the last format is gone")?;
+        part.remove_candidates();
+        part.add_candidate("candidate:1 1 udp 1 192.0.2.1 9 typ host").map_err(|error| error.to_string())?;
+        hold(part.candidates().count() == 1, "one candidate")?;
+    }
+    session.set_directions(Direction::Inactive);
+    let version = session.version();
+    if session.bump_version().is_ok() {
+        hold(session.version() == version.map(|version| version + 1), "the version is not the next")?;
+    }
+    hold(Session::parse(session.to_string()).is_ok_and(|again| again == session), "changed, it does not come back")?;
+    if let Ok(mut fragment) = Fragment::new(&session) {
+        for media in 0..count {
+            let candidates: Vec<_> = session.media()[media].candidates().collect();
+            for candidate in candidates {
+                // A medium without a name has no fragment.
+                let _ = fragment.add_candidate(&session, media, candidate);
+            }
+        }
+        hold(Fragment::parse(fragment.to_string()).is_ok(), "our own fragment is refused")?;
+    }
     Ok(true)
 }
