@@ -24,6 +24,7 @@ use web_sys::{CustomEvent, CustomEventInit, HtmlElement, PageTransitionEvent, Sh
 use crate::account::{Fallback, Value};
 use crate::clock::{self, Timer};
 use crate::failure::{Failure, VETOED};
+use crate::instance::Instance;
 use crate::js::{self, Deferred};
 use crate::listener::Listener;
 use crate::media::{devices, microphone};
@@ -145,7 +146,7 @@ impl Driver {
         });
         let wanted = !self.host.has_attribute(names::NO_REGISTER);
         self.phone.borrow_mut().wanted = wanted;
-        self.configure();
+        self.claim_instance();
     }
 
     /// The element left the page, for good unless it is back in the next task.
@@ -295,6 +296,7 @@ impl Driver {
             ("registration", output::registration(&phone.registration).into()),
             ("uri", js::text_or_null(phone.account.as_ref().map(|account| account.uri.to_string()).as_deref())),
             ("engine", "browser".into()),
+            ("contacts", output::contacts(phone.agent.as_ref())),
             ("calls", phone.calls.len().into()),
             ("history", phone.history.iter().map(output::record).collect::<Array>().into()),
             ("trace", trace.into()),
@@ -373,6 +375,22 @@ impl Driver {
         }
     }
 
+    /// Finds out which phone this is, and then configures it.
+    fn claim_instance(self: &Rc<Self>) {
+        self.configure_view();
+        let driver = self.clone();
+        let round = self.round.get();
+        spawn_local(async move {
+            let instance = Instance::claim().await;
+            // The phone may have left meanwhile, or come back and been faster.
+            let is_wanted = driver.round.get() == round && driver.phone.borrow().instance.is_none();
+            if is_wanted && driver.phone.borrow().running {
+                driver.phone.borrow_mut().instance = Some(instance);
+                driver.configure();
+            }
+        });
+    }
+
     fn configure(self: &Rc<Self>) {
         self.changed.set(false);
         self.configure_view();
@@ -422,7 +440,7 @@ impl Driver {
             on("pagehide", |driver, _| driver.leave()),
             on("pageshow", |driver, event| {
                 if event.unchecked_ref::<PageTransitionEvent>().persisted() {
-                    driver.configure();
+                    driver.claim_instance();
                 }
             }),
             on("online", |driver, _| {
@@ -444,6 +462,8 @@ impl Driver {
             phone.reload_at = None;
             phone.leave(now);
             phone.fault = None;
+            // The page that comes next is the same phone.
+            phone.instance = None;
         });
     }
 

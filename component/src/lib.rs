@@ -9,6 +9,7 @@ pub mod diagnostics;
 pub mod driver;
 pub mod element;
 pub mod failure;
+pub mod instance;
 pub mod js;
 pub mod listener;
 pub mod media;

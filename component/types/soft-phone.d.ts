@@ -220,6 +220,8 @@ export interface SoftPhoneDiagnostics {
   registration: SoftPhoneRegistrationDetail;
   uri: string | null;
   engine: "browser";
+  /** Where calls to this account go, as the server lists it: this phone (`own`) and the user's others. */
+  contacts: { uri: string; expires: number | null; own: boolean }[];
   calls: number;
   history: SoftPhoneRecord[];
   trace: { at: string; direction: "sent" | "received"; message: string }[];

@@ -5,6 +5,7 @@ mod calls;
 mod csp;
 mod errors;
 mod firefox;
+mod instance;
 mod leave;
 mod pair;
 mod peer;
@@ -55,6 +56,7 @@ pub fn all() -> Vec<Case> {
             next_server cut_in_the_middle_of_invite no_microphone microphone_denied header_injection;
         window: opens corners moves buttons languages modes;
         csp: chromium firefox;
+        instance: reload reload_firefox two_phones;
         leave: in_a_call while_it_rings firefox;
         ring_time: chromium;
     }

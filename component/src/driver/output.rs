@@ -1,6 +1,7 @@
 //! What leaves the driver once its borrow has ended: events to the page, promises that settle.
 
-use js_sys::Object;
+use js_sys::{Array, Object};
+use soft_phone_sip::{Agent, Binding};
 use wasm_bindgen::JsValue;
 
 use crate::failure::Failure;
@@ -42,6 +43,19 @@ pub fn registration(registration: &Registration) -> Object {
         ("server", js::text_or_null(registration.server.as_deref())),
         ("retryAt", js::date_or_null(registration.retry_at)),
     ])
+}
+
+/// Where the account's calls go, as the registrar says: this phone and the others.
+pub fn contacts(agent: Option<&Agent>) -> JsValue {
+    let contact = |binding: &Binding| {
+        let seconds = binding.expires.map(|left| left.as_secs_f64());
+        js::object(&[
+            ("uri", binding.uri.to_string().into()),
+            ("expires", js::number_or_null(seconds)),
+            ("own", binding.ours.into()),
+        ])
+    };
+    agent.into_iter().flat_map(Agent::bindings).map(contact).collect::<Array>().into()
 }
 
 /// The detail of `soft-phone-error`.

@@ -13,6 +13,7 @@ use crate::account::{Account, Fallback};
 use crate::clock;
 use crate::diagnostics::Trace;
 use crate::failure::Failure;
+use crate::instance::Instance;
 use crate::js::Deferred;
 use crate::media::Settings;
 use crate::names;
@@ -62,6 +63,8 @@ pub struct Phone {
     pub(super) reloads: u32,
     /// The credentials were fetched anew for the refusal that stands.
     pub(super) asked_again: bool,
+    /// Known while the phone runs, but for a moment at the beginning.
+    pub(super) instance: Option<Instance>,
     pub(super) agent: Option<Agent>,
     pub(super) plan: Option<Plan>,
     pub(super) connection: Option<Connection>,
@@ -108,6 +111,7 @@ impl Phone {
             reload_at: None,
             reloads: 0,
             asked_again: false,
+            instance: None,
             agent: None,
             plan: None,
             connection: None,

@@ -45,6 +45,10 @@ impl Source {
 
 /// Gets the account from its source, which may take a while, and gives it to the phone.
 pub fn load_account(driver: &Rc<Driver>, source: Source) {
+    if driver.phone.borrow().running && driver.phone.borrow().instance.is_none() {
+        // At the beginning of the phone's life, which ends in a call of this.
+        return;
+    }
     let round = driver.round.get().wrapping_add(1);
     driver.round.set(round);
     match source {
@@ -137,6 +141,7 @@ impl Phone {
         let secure = account.servers.first().is_some_and(|server| url::is_secure(server));
         let mut config = Config::new(account.uri.clone(), if secure { Transport::Wss } else { Transport::Ws });
         config.display_name = account.display_name.clone();
+        config.instance_id = self.instance.as_ref().map(|instance| instance.urn.clone());
         config.credentials = account.credentials.clone();
         match Agent::new(config, seed) {
             Ok(mut agent) => {
