@@ -163,6 +163,7 @@ enum Purpose {
     /// `None`: of a fork that lost.
     Bye(Option<CallId>),
     Options(QueryId),
+    Bindings(QueryId),
     Refer(TransferId),
     Notify(TransferId),
     Info(QueryId),
@@ -466,6 +467,7 @@ impl Agent {
             Purpose::Register { slot, remove } => self.on_register_answer(now, key, slot, remove, &response),
             Purpose::Invite(call) => self.on_invite_refused(now, call, &response),
             Purpose::Bye(call) => self.on_bye_done(now, call),
+            Purpose::Bindings(query) => self.on_bindings(query, Some(&response)),
             Purpose::Options(query) => {
                 let allow = response.headers.get_list("Allow").map(str::to_owned).collect();
                 self.events.push_back(Event::Options { query, status: Some(response.status), allow });
@@ -530,6 +532,7 @@ impl Agent {
             // No answer at all within 64·T1 is the network's silence, not a telephone that nobody picks up.
             Purpose::Invite(call) => self.finish(now, call, Ending::local(Cause::Network)),
             Purpose::Bye(call) => self.on_bye_done(now, call),
+            Purpose::Bindings(query) => self.on_bindings(query, None),
             Purpose::Options(query) => {
                 self.events.push_back(Event::Options { query, status: None, allow: Vec::new() });
             }

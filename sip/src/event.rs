@@ -79,6 +79,13 @@ pub enum Event {
         /// The time the registrar granted, when registered.
         expires: Option<Duration>,
     },
+    /// The answer to [`Agent::query_bindings`](crate::Agent::query_bindings).
+    Bindings {
+        /// The request.
+        query: QueryId,
+        /// The final answer's status; `None`: none came, or the connection was lost.
+        status: Option<u16>,
+    },
     /// The server wants a keep-alive on a connection at least that often (`Flow-Timer`, RFC 5626 §4.4): the driver sends
     /// one after 80 to 100 % of it, at random. Told once for each connection and value.
     KeepAlive {

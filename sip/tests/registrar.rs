@@ -354,6 +354,35 @@ fn the_flow_of_rfc_3665_section_2_2() {
     assert_eq!(phone.events(), ["registered"]);
 }
 
+/// RFC 3665 §2.3: what contacts the account has, asked without one in the request.
+#[test]
+fn the_flow_of_rfc_3665_section_2_3() {
+    let mut phone = Phone::new(bob());
+    phone.agent.query_bindings(phone.now).unwrap();
+    let f1 = phone.request();
+    assert_eq!((f1.uri.to_string().as_str(), f1.headers.get("CSeq")), ("sips:biloxi.example.com", Some("1 REGISTER")));
+    assert_eq!((f1.headers.get("Contact"), f1.headers.get("Expires")), (None, None));
+    phone.answer(&f1, 401, "jqoiweu75", &[("WWW-Authenticate", F2)], None);
+    let f1 = phone.request();
+    assert!(proves(&f1));
+    let contacts = [
+        ("Contact", "\"Bob\" <sips:bob@client.biloxi.example.com>;expires=3600"),
+        ("Contact", "<mailto:bob@biloxi.example.com>;expires=4294967295"),
+    ];
+    phone.answer(&f1, 200, "jqoiweu75", &contacts, None);
+    assert_eq!(phone.events(), ["bindings(Some(200))"]);
+    assert_eq!(phone.agent.bindings().len(), 1);
+    assert_eq!(phone.agent.registration(), RegistrationState::Offline, "to ask is not to register");
+    // A refusal, and silence.
+    phone.agent.query_bindings(phone.now).unwrap();
+    let query = phone.request();
+    phone.answer(&query, 403, "r", &[], None);
+    phone.agent.query_bindings(phone.now).unwrap();
+    phone.advance(secs(32));
+    assert_eq!(phone.events(), ["bindings(Some(403))", "bindings(None)"]);
+    phone.assert_idle();
+}
+
 /// RFC 3665 §2.5: the wrong password.
 #[test]
 fn the_flow_of_rfc_3665_section_2_5() {

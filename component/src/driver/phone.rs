@@ -309,7 +309,7 @@ impl Phone {
             Event::State { call, state, .. } => self.on_state(call, state),
             Event::Ended { call, cause, status, reason } => self.on_ended(now, call, cause, status, reason),
             // A re-INVITE is answered at once, so nothing is left to take back; OPTIONS is not sent.
-            Event::OfferWithdrawn { .. } | Event::Options { .. } => {}
+            Event::OfferWithdrawn { .. } | Event::Options { .. } | Event::Bindings { .. } => {}
             // Nobody can be asked yet whether to follow.
             Event::Transfer { transfer, .. } => {
                 self.agent.as_mut().map(|agent| agent.reject_transfer(now, transfer, 603));

@@ -47,6 +47,12 @@ pub fn event(agent: &Agent, event: &Event) -> Value {
             "retryAt": retry_at.map(|at| at.as_millis()),
             "expires": expires.map(|expires| expires.as_secs()),
         }),
+        Event::Bindings { query, status } => json!({
+            "event": "bindings",
+            "query": query.0,
+            "status": status,
+            "contacts": agent.bindings().iter().map(|it| it.uri.to_string()).collect::<Vec<_>>(),
+        }),
         Event::KeepAlive { flow, every } => {
             json!({ "event": "keepAlive", "flow": flow.0, "every": every.as_secs() })
         }

@@ -1,10 +1,11 @@
 //! The connections: which there are, and which one a message takes (RFC 5626 §4.2, §4.3; RFC 3608 §5).
 
+use super::auth::Tried;
 use super::{Agent, Pending, Purpose};
-use crate::message::Request;
+use crate::message::{Request, Response};
 use crate::registration::Binding;
 use crate::transaction::Flow;
-use crate::{Instant, Method, RegistrationState};
+use crate::{Error, Event, Instant, Method, QueryId, RegistrationState};
 
 impl Agent {
     /// A connection is there: the one to use from now on. A registration that is wanted is made, or renewed, on it, and
@@ -53,6 +54,29 @@ impl Agent {
     /// when not registered; 64 at most.
     pub fn bindings(&self) -> &[Binding] {
         &self.registrations.bindings
+    }
+
+    /// Asks the registrar for the account's contacts without changing any (RFC 3261 §10.2.3); [`Event::Bindings`] answers,
+    /// and [`Agent::bindings`] has them then.
+    ///
+    /// # Errors
+    /// [`Error::NotConnected`]; [`Error::TooLong`] for too many transactions.
+    pub fn query_bindings(&mut self, now: Instant) -> Result<QueryId, Error> {
+        let (call_id, tag) = (self.entropy.token(), self.entropy.token());
+        let identity = &self.identity;
+        let registrar = self.registrations.registrar.as_ref().unwrap_or(&identity.domain).clone();
+        let request = identity.request(Method::Register, registrar, &identity.name, &call_id, &tag, 1);
+        let query = QueryId(self.take_id());
+        self.send_request(now, Pending { purpose: Purpose::Bindings(query), request, tried: Tried::default() })?;
+        Ok(query)
+    }
+
+    /// The answer to it; `None`: none came.
+    pub(super) fn on_bindings(&mut self, query: QueryId, response: Option<&Response>) {
+        if let Some(response) = response.filter(|response| (200..300).contains(&response.status)) {
+            self.registrations.bindings = self.identity.bindings(response);
+        }
+        self.events.push_back(Event::Bindings { query, status: response.map(|response| response.status) });
     }
 
     /// Whether messages can leave on that connection.

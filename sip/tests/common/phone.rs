@@ -49,6 +49,7 @@ pub fn brief_event(event: &Event) -> String {
             Some(cause) => format!("{state}({cause})"),
             None => state.to_string(),
         },
+        Event::Bindings { status, .. } => format!("bindings({status:?})"),
         Event::KeepAlive { every, .. } => format!("keep-alive({every:?})"),
         Event::RegistrationRedirect { target, .. } => format!("redirect({target})"),
         Event::Incoming { offer, .. } => format!("incoming{}", offer.as_ref().map_or("", |_| "+offer")),
