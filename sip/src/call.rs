@@ -252,8 +252,8 @@ pub struct Call {
     pub(crate) owes_bye: bool,
     /// The peer has sent a REFER in this dialog before.
     pub(crate) referred: bool,
-    /// The peer takes trickle ICE.
-    pub(crate) trickle: bool,
+    /// The INFO packages that the peer takes.
+    pub(crate) packages: Vec<String>,
 }
 
 /// An INVITE of the peer without a final answer.
@@ -313,7 +313,7 @@ impl Call {
             ending: None,
             owes_bye: false,
             referred: false,
-            trickle: false,
+            packages: Vec::new(),
         }
     }
 
@@ -339,8 +339,13 @@ impl Call {
 
     /// Whether the other end takes candidates one by one (RFC 8840): by [`Agent::info`](crate::Agent::info) with the
     /// package `trickle-ice`. Known from its INVITE or its first answer on.
-    pub const fn trickle(&self) -> bool {
-        self.trickle
+    pub fn trickle(&self) -> bool {
+        self.takes("trickle-ice")
+    }
+
+    /// Whether the other end takes an INFO package, as its `Recv-Info` says (RFC 6086 §4.2.2).
+    pub fn takes(&self, package: &str) -> bool {
+        self.packages.iter().any(|known| known.eq_ignore_ascii_case(package))
     }
 
     /// The other end.

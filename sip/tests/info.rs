@@ -226,9 +226,12 @@ fn every_phone_of_a_fork_gets_the_candidates() {
     let (mut phone, call, invite) = Phone::calling();
     for tag in ["desk", "mobile"] {
         let contact = format!("<sip:{tag}@192.0.2.4>");
-        phone.answer(&invite, 183, tag, &[("Contact", &contact), ("Supported", "trickle-ice")], Some("a"));
+        phone.answer(&invite, 183, tag, &[("Contact", &contact), ("Recv-Info", "Trickle-ICE, foo;x=y")], Some("a"));
     }
     phone.events();
+    assert_eq!(phone.agent.get(call).map(|call| (call.takes("foo"), call.takes("bar"))), Some((true, false)));
+    let unknown = phone.agent.info(phone.now, call, phone::sdp("x"), Some("bar"));
+    assert_eq!(unknown, Err(Error::Missing { header: "Recv-Info" }));
     let body = Body { content_type: "application/trickle-ice-sdpfrag".to_owned(), bytes: b"a=mid:0".to_vec() };
     for _ in 0..2 {
         phone.agent.info(phone.now, call, body.clone(), Some("trickle-ice")).unwrap();

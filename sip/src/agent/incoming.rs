@@ -3,7 +3,7 @@
 
 use super::Agent;
 use super::compose::{ACCEPT, ALLOW, asserted, description, reason_of};
-use super::info::takes_trickle;
+use super::info::note_packages;
 use super::transfer::is_refer;
 use crate::call::{Body, Call, CallId, CallState, Cause, Direction, Ending, Offer};
 use crate::dialog::{Dialog, Order};
@@ -188,7 +188,7 @@ impl Agent {
         let id = CallId(self.take_id());
         let remote = asserted(&request.headers).unwrap_or_else(|| Remote::from(from));
         let mut call = Call::new(id, request.call_id().to_owned(), Direction::Inbound, remote);
-        call.trickle = takes_trickle(&request.headers);
+        note_packages(&mut call, &request.headers);
         let offer = description(&request.headers, &request.body);
         let headers_only = Request { body: Vec::new(), ..request };
         call.flow = Some(flow);

@@ -1,9 +1,8 @@
 //! INFO in both directions (RFC 6086): packages, and the keypad digits that were sent with it before there were packages.
 
 use super::auth::Tried;
-use super::transfer::of_token;
 use super::{Agent, Pending, Purpose};
-use crate::call::{Body, CallId, CallState};
+use crate::call::{Body, Call, CallId, CallState};
 use crate::dialog::Order;
 use crate::event::QueryId;
 use crate::message::Request;
@@ -14,6 +13,9 @@ use crate::{Error, Event, Instant, Method};
 
 /// The package and the option tag of RFC 8840.
 pub(super) const TRICKLE: &str = "trickle-ice";
+
+/// Packages of the other end that are remembered.
+const MAX_PACKAGES: usize = 16;
 
 /// INFOs that wait or run, of all calls.
 const MAX_INFOS: usize = 256;
@@ -48,6 +50,7 @@ impl Agent {
     ///
     /// # Errors
     /// [`Error::UnknownCall`]; [`Error::WrongState`] before there is a dialog and once the call ends;
+    /// [`Error::Missing`] when the other end does not list the package in `Recv-Info` ([`Call::takes`]);
     /// [`Error::Injection`] for a package that is no token or a body type with control characters; [`Error::TooLong`]
     /// for too many that wait.
     pub fn info(&mut self, now: Instant, call: CallId, body: Body, package: Option<&str>) -> Result<QueryId, Error> {
@@ -63,6 +66,10 @@ impl Agent {
         let ending = matches!(state, CallState::Ending | CallState::Ended);
         if ending || !has_dialog {
             return Err(Error::WrongState { state: state.as_str() });
+        }
+        if package.is_some_and(|package| !of.takes(package)) {
+            // RFC 6086 §4.2.1.
+            return Err(Error::Missing { header: "Recv-Info" });
         }
         let query = QueryId(self.take_id());
         self.infos.push(Info { query, call, package: package.map(str::to_owned), body, running: false });
@@ -192,9 +199,12 @@ impl Agent {
     }
 }
 
-/// Whether the other end takes the trickle ICE package.
-pub(super) fn takes_trickle(headers: &crate::Headers) -> bool {
-    headers.lists("Supported", TRICKLE) || headers.get_list("Recv-Info").any(|package| of_token(package, TRICKLE))
+/// Takes note of the packages that the other end takes: what it said last holds (RFC 6086 §4.2.2).
+pub(super) fn note_packages(call: &mut Call, headers: &crate::Headers) {
+    if headers.get("Recv-Info").is_some() {
+        let packages = headers.get_list("Recv-Info").map(|package| cut(package, b';').0.trim().to_owned());
+        call.packages = packages.take(MAX_PACKAGES).collect();
+    }
 }
 
 const fn is_tone(tone: char) -> bool {

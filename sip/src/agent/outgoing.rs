@@ -2,7 +2,7 @@
 
 use super::auth::Tried;
 use super::compose::{add_options, asserted, description};
-use super::info::takes_trickle;
+use super::info::note_packages;
 use super::{Acknowledged, Agent, CallOptions, MAX_ACKS, Pending, Purpose, Timer};
 use crate::call::{Body, Call, CallId, CallState, Cause, Direction, Ending};
 use crate::dialog::Dialog;
@@ -109,7 +109,7 @@ impl Agent {
         if let Some(remote) = asserted(&response.headers) {
             call.remote = remote;
         }
-        call.trickle |= takes_trickle(&response.headers);
+        note_packages(call, &response.headers);
         let answer = description(&response.headers, &response.body);
         let next = match (answer.is_some(), response.status) {
             (true, _) => Some(CallState::Early),
@@ -147,7 +147,7 @@ impl Agent {
             dialog.remote_seq = early.remote_seq;
         }
         call.early.clear();
-        call.trickle |= takes_trickle(&response.headers);
+        note_packages(call, &response.headers);
         call.dialog = Some(dialog);
         if let Some(remote) = asserted(&response.headers) {
             call.remote = remote;
