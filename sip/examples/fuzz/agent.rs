@@ -6,7 +6,8 @@ use std::time::Duration;
 use soft_phone_sip::digest::{Credentials, Secret};
 use soft_phone_sip::parse::Fault;
 use soft_phone_sip::{
-    Agent, Body, CallId, CallOptions, Config, Flow, Instant, Message, Method, Request, Response, Transport, Uri, parse,
+    Agent, Body, CallId, CallOptions, Config, Event, Flow, Instant, Message, Method, Request, Response, TransferId,
+    Transport, Uri, parse,
 };
 
 /// Things that happen to an agent in one case.
@@ -43,7 +44,20 @@ struct Case {
     /// The last request and the last response that the agent sent.
     request: Option<Request>,
     response: Option<Response>,
+    /// The last transfer that it was asked for.
+    transfer: TransferId,
 }
+
+/// What a REFER or a NOTIFY about it may have; one of each line, or the input's own.
+const REFER: [(&str, &[&str]); 4] = [
+    ("Refer-To", &["<sip:carol@example.com>", "<sip:carol@192.0.2.3?Replaces=a%3Bto-tag%3Db%3Bfrom-tag%3Dc>", "x"]),
+    ("Refer-Sub", &["false", "true"]),
+    ("Event", &["refer", "refer;id=2", "presence"]),
+    ("Subscription-State", &["active;expires=1", "active", "terminated;reason=noresource", "pending"]),
+];
+
+/// What comes of it.
+const FRAGMENTS: [&str; 4] = ["SIP/2.0 100 Trying", "SIP/2.0 200 OK", "SIP/2.0 486 Busy Here", "SIP/2.0"];
 
 /// Whether the input was a message; or what did not hold.
 pub fn run(input: &[u8]) -> Result<bool, String> {
@@ -81,7 +95,7 @@ impl Case {
         let mut agent = Agent::new(config, [9; 32]).map_err(|error| format!("{error}"))?;
         let (now, flow) = (Instant::from_millis(1), Flow(1));
         agent.handle_connected(now, flow);
-        Ok(Case { agent, now, flow, request: None, response: None })
+        Ok(Case { agent, now, flow, request: None, response: None, transfer: TransferId(0) })
     }
 
     fn step(&mut self, dice: &mut Dice, input: &[u8], message: Option<&Message>) {
@@ -90,7 +104,7 @@ impl Case {
         let (agent, now) = (&mut self.agent, self.now);
         let body = Body::sdp("v=0");
         // Refusals are as good as any other answer here.
-        match dice.below(24) {
+        match dice.below(32) {
             0..=3 => agent.handle_input(now, self.flow, input),
             4..=10 => {
                 if let Some(fitted) = message.and_then(|message| self.fit(dice, message)) {
@@ -112,6 +126,12 @@ impl Case {
                 self.flow = Flow(self.flow.0 + 1);
                 agent.handle_connected(now, self.flow);
             }
+            24 => drop(agent.transfer(now, call, "601")),
+            25 => drop(agent.transfer_unwatched(now, call, "601")),
+            26 => drop(agent.transfer_to(now, call, calls.last().copied().unwrap_or(call))),
+            27 => drop(agent.accept_transfer(now, self.transfer, body, CallOptions::default())),
+            28 => drop(agent.reject_transfer(now, self.transfer, 603)),
+            29 => drop(agent.dtmf(now, call, '5', 100)),
             _ => {
                 self.now = match agent.poll_timeout() {
                     Some(at) if dice.below(2) == 0 => now.max(at),
@@ -142,6 +162,18 @@ impl Case {
                 if dice.below(3) == 0 {
                     fitted.method =
                         [Method::Ack, Method::Bye, Method::Cancel, Method::Invite][dice.below(4) as usize].clone();
+                } else if dice.below(2) == 0 {
+                    fitted.method = [Method::Refer, Method::Notify, Method::Info, Method::Subscribe]
+                        [dice.below(4) as usize]
+                        .clone();
+                    for (name, values) in REFER {
+                        let value = values.get(dice.below(values.len() as u64 + 1) as usize);
+                        value.and_then(|value| fitted.headers.set(name, *value).ok());
+                    }
+                    if let Some(text) = FRAGMENTS.get(dice.below(6) as usize) {
+                        fitted.headers.set("Content-Type", "message/sipfrag").ok()?;
+                        fitted.body = text.as_bytes().to_vec();
+                    }
                 }
                 // Of an incoming dialog as the response shows it; of an outgoing one, the other way round.
                 let (to, from, call_id) = match (&self.response, &self.request) {
@@ -182,7 +214,11 @@ impl Case {
                 Err(error) => return Err(format!("sent what cannot be read: {error}")),
             }
         }
-        while self.agent.poll_event().is_some() {}
+        while let Some(event) = self.agent.poll_event() {
+            if let Event::Transfer { transfer, .. } = event {
+                self.transfer = transfer;
+            }
+        }
         Ok(())
     }
 }
