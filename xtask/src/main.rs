@@ -8,6 +8,7 @@ mod panics;
 mod paths;
 mod process;
 mod setup;
+mod sipp;
 mod size;
 mod test;
 
@@ -25,6 +26,8 @@ cargo xtask COMMAND
   demo [--listen ADDR]   build, then serve the page with two phones; needs no root and no package
   test                   everything: format, lints, documentation, licences, tests, fuzz, sizes, browsers
   browser [FILTER]       build, then only the browser tests: Chromium, Firefox, Asterisk; --list names them
+  sipp [--short] [FILTER…]
+                         SIPp's scenarios against the user agent, over UDP and TCP
   size                   what a page downloads: raw, gzip, brotli; fails above the bar
   fuzz [--cases N]       broken SIP messages, 10,000,000 unless told
   bench                  the benchmarks
@@ -79,6 +82,11 @@ fn run(mut arguments: Arguments) -> Result<()> {
             build::run(&paths)?;
             process::run(&mut browser::command(&paths, &arguments.finish()))
         }
+        Some("sipp") => {
+            let load = if arguments.contains("--short") { sipp::Load::Short } else { sipp::Load::Long };
+            setup::sipp()?;
+            sipp::run(&paths, load, &arguments.finish())
+        }
         Some("fuzz") => {
             let cases = arguments.opt_value_from_str("--cases").context("--cases NUMBER")?;
             nothing_left(arguments)?;
@@ -94,6 +102,7 @@ fn run(mut arguments: Arguments) -> Result<()> {
             setup::lint_tools()?;
             setup::optimiser(&paths)?;
             setup::cargo_deny(&paths)?;
+            setup::sipp()?;
             setup::browsers(&paths)
         }
         None => {

@@ -98,6 +98,15 @@ pub fn browsers(paths: &Paths) -> Result<()> {
     peer(paths)
 }
 
+/// Installs SIPp, the SIP tester.
+///
+/// # Errors
+/// When it is missing and cannot be installed.
+pub fn sipp() -> Result<()> {
+    // Built by hand will do as well.
+    if process::exists("sipp") { Ok(()) } else { debian(&["sip-tester"]) }
+}
+
 /// Installs those of Debian's packages that are missing.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use crate::paths::Paths;
 use crate::process;
 use crate::setup::{self, WASM};
-use crate::{browser, build, size};
+use crate::{browser, build, sipp, size};
 
 /// The packages that become wasm.
 const WASM_PACKAGES: [&str; 4] = ["soft-phone-sip", "soft-phone-dsp", "soft-phone-worklet", "soft-phone-component"];
@@ -59,6 +59,7 @@ pub fn run(paths: &Paths) -> Result<()> {
         setup::wasm_target()?;
         setup::lint_tools()?;
         setup::optimiser(paths)?;
+        setup::sipp()?;
         setup::browsers(paths)
     });
     steps.run("format", || process::run(cargo().args(["fmt", "--all", "--check"])));
@@ -78,6 +79,7 @@ pub fn run(paths: &Paths) -> Result<()> {
     steps.run("dependencies", || dependencies(paths));
     steps.run("tests", || process::run_tests(cargo().args(["test", "--quiet", "--workspace"]), &mut results));
     steps.run("fuzz", || fuzz(paths, SHORT_FUZZ));
+    steps.run("sipp", || sipp::run(paths, sipp::Load::Short, &[]));
     let built = steps.run("build", || build::run(paths));
     steps.run("size", || size::run(paths));
     if built {

@@ -1,7 +1,7 @@
 //! JSON lines in: each becomes one command of the agent, and is answered by one line.
 
 use serde_json::{Map, Value, json};
-use soft_phone_sip::{CallId, CallOptions};
+use soft_phone_sip::{Body, CallId, CallOptions};
 
 use crate::phone::{Phone, Talk};
 use crate::report;
@@ -57,7 +57,7 @@ impl Phone {
             "call" => {
                 #[allow(clippy::needless_update, reason = "the others have no field in a command yet")]
                 let options = CallOptions { headers: headers(fields)?, ..CallOptions::default() };
-                let mut session = Session::new(0);
+                let mut session = Session::new(now.as_micros());
                 let call =
                     self.agent.call(now, text(fields, "target")?, session.offer(local), options).map_err(words)?;
                 self.talks.insert(call, Talk { session, offer: None });
@@ -68,6 +68,26 @@ impl Phone {
                 Ok(json!({ "query": query.0 }))
             }
             "status" => Ok(report::status(&self.agent)),
+            "transfer" => {
+                let call = self.call_of(fields)?;
+                let done = match number(fields, "to")? {
+                    Some(other) => self.agent.transfer_to(now, call, CallId(other)),
+                    None if flag(fields, "unwatched")? => {
+                        self.agent.transfer_unwatched(now, call, text(fields, "target")?)
+                    }
+                    None => self.agent.transfer(now, call, text(fields, "target")?),
+                };
+                done.map_err(words)?;
+                Ok(json!({ "call": call.0 }))
+            }
+            "dtmf" => self.dtmf(fields),
+            "info" => {
+                let content_type = text(fields, "type")?.to_owned();
+                let body = Body { content_type, bytes: text(fields, "body")?.as_bytes().to_vec() };
+                let package = optional(fields, "package")?;
+                let query = self.agent.info(now, self.call_of(fields)?, body, package).map_err(words)?;
+                Ok(json!({ "query": query.0 }))
+            }
             "ring" | "answer" | "reject" | "hangup" => {
                 let call = self.call_of(fields)?;
                 let done = match what {
@@ -76,8 +96,7 @@ impl Phone {
                     "reject" => {
                         let status = number(fields, "status")?.unwrap_or(486);
                         let status = u16::try_from(status).map_err(|_| "\"status\" is out of range")?;
-                        let reason = fields.get("reason").and_then(Value::as_str);
-                        self.agent.reject(now, call, status, reason)
+                        self.agent.reject(now, call, status, optional(fields, "reason")?)
                     }
                     _ => self.agent.hangup(now, call),
                 };
@@ -86,6 +105,18 @@ impl Phone {
             }
             _ => Err(format!("no such command: {what}")),
         }
+    }
+
+    /// One INFO a key.
+    fn dtmf(&mut self, fields: &Fields) -> Result<Value, String> {
+        let (now, call) = (self.now(), self.call_of(fields)?);
+        let duration = number(fields, "duration")?.unwrap_or(100);
+        let duration = u16::try_from(duration).map_err(|_| "\"duration\" is out of range")?;
+        let mut queries = Vec::new();
+        for tone in text(fields, "tones")?.chars() {
+            queries.push(self.agent.dtmf(now, call, tone, duration).map_err(words)?.0);
+        }
+        Ok(json!({ "call": call.0, "queries": queries }))
     }
 
     /// The call that is meant: by number, or the only one.
@@ -116,6 +147,17 @@ fn text<'a>(fields: &'a Fields, name: &str) -> Result<&'a str, String> {
         Some(Value::String(text)) => Ok(text),
         Some(_) => Err(format!("\"{name}\" is not a text")),
         None => Err(format!("\"{name}\" is missing")),
+    }
+}
+
+fn optional<'a>(fields: &'a Fields, name: &str) -> Result<Option<&'a str>, String> {
+    if fields.contains_key(name) { text(fields, name).map(Some) } else { Ok(None) }
+}
+
+fn flag(fields: &Fields, name: &str) -> Result<bool, String> {
+    match fields.get(name) {
+        None => Ok(false),
+        Some(value) => value.as_bool().ok_or_else(|| format!("\"{name}\" is neither true nor false")),
     }
 }
 

@@ -20,6 +20,7 @@ agent --transport udp|tcp|ws --uri SIP-URI [OPTION…]
   --auto-ring              180 at once for an incoming call
   --auto-answer            200 for an incoming call
   --ring-for MS            … after that time
+  --refuse-transfers       603 for REFER; else its target is called
   --ring-timeout MS        how long our calls ring
   --max-calls N            calls at a time
   --t1 MS                  RFC 3261's T1, with T2 and T4 in proportion: shorter waits in tests
@@ -33,6 +34,9 @@ Commands, a JSON object a line; `call` may be left out while there is one call:
   {\"do\":\"call\",\"target\":\"sip:…\",\"headers\":{\"Subject\":\"…\"}}
   {\"do\":\"ring\",\"call\":N}  {\"do\":\"answer\",\"call\":N}  {\"do\":\"reject\",\"call\":N,\"status\":486,\"reason\":\"…\"}
   {\"do\":\"hangup\",\"call\":N}
+  {\"do\":\"transfer\",\"call\":N,\"target\":\"sip:…\",\"unwatched\":false}  {\"do\":\"transfer\",\"call\":N,\"to\":N}
+  {\"do\":\"dtmf\",\"call\":N,\"tones\":\"12#\",\"duration\":MS}
+  {\"do\":\"info\",\"call\":N,\"type\":\"…\",\"body\":\"…\",\"package\":\"…\"}
   {\"do\":\"options\",\"target\":\"sip:…\"}
   {\"do\":\"status\"}  {\"do\":\"quit\"}
 
@@ -47,6 +51,7 @@ pub struct Options {
     /// An address, or a URL for WebSocket.
     pub server: Option<String>,
     pub auto_answer: bool,
+    pub refuse_transfers: bool,
     pub ring_for: Duration,
     pub trace: bool,
     pub stay: bool,
@@ -60,6 +65,7 @@ impl Options {
         let (mut user, mut password) = (None, None);
         let mut local = SocketAddr::from(([127, 0, 0, 1], 0));
         let (mut auto_answer, mut auto_ring, mut trace, mut stay) = (false, false, false, false);
+        let mut refuse_transfers = false;
         let mut ring_for = Duration::ZERO;
         let mut settings: Vec<(String, String)> = Vec::new();
         while let Some(word) = words.next() {
@@ -84,6 +90,7 @@ impl Options {
                 "--password" => password = Some(value()?),
                 "--auto-answer" => auto_answer = true,
                 "--auto-ring" => auto_ring = true,
+                "--refuse-transfers" => refuse_transfers = true,
                 "--trace" => trace = true,
                 "--stay" => stay = true,
                 "--ring-for" => ring_for = millis(&word, &value()?)?,
@@ -107,7 +114,7 @@ impl Options {
         for (word, value) in settings {
             set(&mut config, &word, value)?;
         }
-        Ok(Some(Options { transport, local, server, auto_answer, ring_for, trace, stay, config }))
+        Ok(Some(Options { transport, local, server, auto_answer, refuse_transfers, ring_for, trace, stay, config }))
     }
 }
 

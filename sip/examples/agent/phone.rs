@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use soft_phone_sip::{Agent, Body, CallId, Event, Flow, Instant, Transport};
+use soft_phone_sip::{Agent, Body, CallId, CallOptions, Event, Flow, Instant, Transport};
 
 use crate::net::{Input, Writer};
 use crate::options::Options;
@@ -172,7 +172,7 @@ impl Phone {
         let (now, local) = (self.now(), self.local.ip());
         match event {
             Event::Incoming { call, offer } => {
-                self.talks.insert(call, Talk { session: Session::new(call.0), offer });
+                self.talks.insert(call, Talk { session: Session::new(now.as_micros()), offer });
                 if self.options.auto_answer {
                     self.due.push((now + self.options.ring_for, call));
                     if self.options.ring_for.is_zero() {
@@ -184,6 +184,20 @@ impl Phone {
                 let Some(talk) = self.talks.get_mut(&call) else { return };
                 let answer = talk.session.answer(local, offer.as_ref());
                 if let Err(error) = self.agent.accept_offer(now, call, answer) {
+                    self.print(report::error(error.to_string()));
+                }
+            }
+            Event::Transfer { transfer, .. } => {
+                let mut session = Session::new(now.as_micros());
+                let offer = session.offer(local);
+                let done = if self.options.refuse_transfers {
+                    self.agent.reject_transfer(now, transfer, 603)
+                } else {
+                    self.agent.accept_transfer(now, transfer, offer, CallOptions::default()).map(|call| {
+                        self.talks.insert(call, Talk { session, offer: None });
+                    })
+                };
+                if let Err(error) = done {
                     self.print(report::error(error.to_string()));
                 }
             }

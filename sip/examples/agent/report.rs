@@ -87,6 +87,26 @@ pub fn event(agent: &Agent, event: &Event) -> Value {
         Event::Ended { call, cause, status, reason } => json!({
             "event": "ended", "call": call.0, "cause": cause.as_str(), "status": status, "reason": reason,
         }),
+        Event::TransferProgress { call, status, reason, done } => json!({
+            "event": "transferProgress", "call": call.0, "status": status, "reason": reason, "done": done,
+        }),
+        Event::Transfer { call, transfer, target, replaces, referred_by } => json!({
+            "event": "transfer",
+            "call": call.0,
+            "transfer": transfer.0,
+            "target": target.uri.to_string(),
+            "replaces": replaces,
+            "referredBy": referred_by.as_ref().map(|by| by.uri.to_string()),
+        }),
+        Event::Info { call, package, body: info } => {
+            json!({ "event": "info", "call": call.0, "package": package, "body": body(info) })
+        }
+        Event::InfoAnswered { query, status } => {
+            json!({ "event": "infoAnswered", "query": query.0, "status": status })
+        }
+        Event::Dtmf { call, tone, duration } => {
+            json!({ "event": "dtmf", "call": call.0, "tone": tone.to_string(), "duration": duration })
+        }
         Event::Options { query, status, allow } => {
             json!({ "event": "options", "query": query.0, "status": status, "allow": allow })
         }

@@ -6,7 +6,7 @@ use soft_phone_sip::Body;
 
 /// The description of one call.
 pub struct Session {
-    call: u64,
+    id: u64,
     version: u32,
     /// We have the peer on hold.
     held: bool,
@@ -14,8 +14,8 @@ pub struct Session {
 }
 
 impl Session {
-    pub fn new(call: u64) -> Session {
-        Session { call, version: 0, held: false, last: "" }
+    pub fn new(id: u64) -> Session {
+        Session { id, version: 0, held: false, last: "" }
     }
 
     /// An offer of ours.
@@ -52,10 +52,10 @@ impl Session {
             self.version += 1;
             self.last = direction;
         }
-        let (call, version) = (self.call, self.version);
+        let (id, version) = (self.id, self.version);
         let family = if local.is_ipv4() { "IP4" } else { "IP6" };
         Body::sdp(format!(
-            "v=0\r\no=- {call} {version} IN {family} {local}\r\ns=-\r\nc=IN {family} {local}\r\nt=0 0\r\n\
+            "v=0\r\no=- {id} {version} IN {family} {local}\r\ns=-\r\nc=IN {family} {local}\r\nt=0 0\r\n\
              m=audio 40000 RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n\
              a=fmtp:101 0-15\r\na=ptime:20\r\na={direction}\r\n"
         ))
