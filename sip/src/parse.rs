@@ -193,9 +193,12 @@ pub fn parse_with(bytes: &[u8], limits: &Limits) -> Result<Message, ParseError> 
         (Start::Request { method, uri }, Some(kind)) => {
             // An ACK is never answered (RFC 3261 §17); without a Via there is no way back.
             let answerable = method != crate::Method::Ack && headers.get("Via").is_some();
+            // RFC 4475 §3.1.2.18: of an unknown method, 501 says more than that `CSeq` has another.
+            let unknown = kind == Fault::CSeqMethod && matches!(method, crate::Method::Other(_));
+            let status = if unknown { 501 } else { kind.status() };
             Err(ParseError {
                 kind,
-                status: answerable.then(|| kind.status()),
+                status: answerable.then_some(status),
                 request: answerable.then(|| Box::new(Request { method, uri, headers, body: Vec::new() })),
             })
         }

@@ -195,8 +195,7 @@ pub(crate) fn host_port(text: &str) -> Option<(&str, Option<u16>)> {
     let text = trim(text);
     let (host, rest) = if text.starts_with('[') {
         let (host, rest) = text.split_at(memchr::memchr(b']', text.as_bytes())? + 1);
-        host[1..host.len() - 1].parse::<Ipv6Addr>().ok()?;
-        (host, rest)
+        is_v6(&host[1..host.len() - 1]).then_some((host, rest))?
     } else {
         let (host, rest) = text.split_at(memchr::memchr(b':', text.as_bytes()).unwrap_or(text.len()));
         let host = trim(host);
@@ -209,6 +208,16 @@ pub(crate) fn host_port(text: &str) -> Option<(&str, Option<u16>)> {
         Some(port) => Some((host, Some(u16::try_from(decimal(trim(port))?).ok()?))),
         None => trim(rest).is_empty().then_some((host, None)),
     }
+}
+
+fn is_v6(text: &str) -> bool {
+    if text.parse::<Ipv6Addr>().is_ok() {
+        return true;
+    }
+    // RFC 5118 §4.10: the grammar of RFC 3261 puts a third colon between `::` and an IPv4 address, and such addresses
+    // must be tolerated.
+    let Some((start, end)) = text.split_once(":::") else { return false };
+    !end.contains(':') && end.contains('.') && [start, "::", end].concat().parse::<Ipv6Addr>().is_ok()
 }
 
 /// A URI cut into its parts, nothing copied.

@@ -78,6 +78,9 @@ fn what_is_no_uri_is_refused() {
         "sip:2001:db8::10",
         "sip:[2001:db8::10",
         "sip:[2001:db8:::1]",
+        "sip:[2001:db8::::192.0.2.1]",
+        "sip:[2001:db8::1:::192.0.2.1]",
+        "sip:[2001:db8:::192.0.2.1:1]",
         "sip:[h]",
         "sip:a@[::1]x",
         "1sip:a@h",
@@ -207,4 +210,13 @@ fn addresses_are_written_quoted() {
     assert_eq!(address.to_string(), r#""Al \"the\\\" ice" <sip:a@h>;tag=2;note="a;b""#);
     assert_eq!(address.params[1].text().unwrap(), "a;b");
     assert_eq!(address.to_string().parse::<NameAddr>().unwrap(), address);
+}
+
+#[test]
+fn three_colons_before_an_ipv4_address_are_tolerated() {
+    // RFC 5118 §4.10
+    let uri: Uri = "sip:user@[2001:db8:::192.0.2.1]:5070".parse().unwrap();
+    assert_eq!((uri.host.as_str(), uri.port), ("[2001:db8:::192.0.2.1]", Some(5_070)));
+    assert_eq!(uri.to_string(), "sip:user@[2001:db8:::192.0.2.1]:5070");
+    assert!("sip:[:::192.0.2.1]".parse::<Uri>().is_ok());
 }

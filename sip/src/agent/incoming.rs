@@ -123,6 +123,10 @@ impl Agent {
             response.headers.push_parsed("Unsupported", unknown.join(", "));
             return Some(response);
         }
+        // §21.4.6: what we answer an INVITE with is a session description, to who takes them (RFC 4475 §3.3.15).
+        if request.method == Method::Invite && !takes_description(&request.headers) {
+            return Some(self.identity.response(request, 406, None, tag));
+        }
         // §8.2.3: a body that we cannot read, unless it may be ignored.
         let optional = request
             .headers
@@ -254,4 +258,13 @@ impl Agent {
         let call = self.calls.get(id).ok_or(Error::UnknownCall)?;
         if call.state == CallState::Incoming { Ok(call) } else { Err(Error::WrongState { state: call.state.as_str() }) }
     }
+}
+
+/// Whether `Accept` allows a session description: by its default, by name or by a range (§20.1).
+fn takes_description(headers: &crate::Headers) -> bool {
+    let ranges = |range: &str| {
+        let range = range.split(';').next().unwrap_or("").trim_end();
+        [ACCEPT, "application/*", "*/*"].iter().any(|known| known.eq_ignore_ascii_case(range))
+    };
+    headers.get("Accept").is_none() || headers.get_list("Accept").any(ranges)
 }
