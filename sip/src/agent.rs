@@ -7,8 +7,11 @@ mod flows;
 mod incoming;
 mod info;
 mod outgoing;
+pub(crate) mod redirect;
 mod refer;
 mod register;
+pub(crate) mod reliable;
+mod replaces;
 mod session;
 mod transfer;
 
@@ -29,7 +32,7 @@ use crate::registration::Registrations;
 use crate::table::Table;
 use crate::timer::TimerTable;
 use crate::transaction::{self, ClientKey, Failure, Flow, Layer, Timers, Transmit};
-use crate::{Error, Instant, Method, Uri, digest};
+use crate::{Error, Instant, Method, Replaces, Uri, digest};
 
 /// What carries the messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +75,8 @@ pub struct Config {
     pub auto_ring: bool,
     /// Take ICE candidates one by one, by INFO (RFC 8840): says so in INVITE and its answers, and hands on what comes.
     pub trickle: bool,
+    /// Provisional answers that are sure to arrive (RFC 3262): ours where the caller wants that, those of others always.
+    pub reliable: bool,
     /// Calls at a time. Further ones are refused: ours with an error, those of others with 486.
     pub max_calls: usize,
     /// `User-Agent` and `Server`.
@@ -95,6 +100,7 @@ impl Config {
             ring_timeout: Duration::from_secs(180),
             auto_ring: true,
             trickle: false,
+            reliable: true,
             max_calls: 32,
             user_agent: concat!("soft-phone/", env!("CARGO_PKG_VERSION")).to_owned(),
             timers: Timers::default(),
@@ -107,6 +113,16 @@ impl Config {
 pub struct CallOptions {
     /// More headers for the INVITE, name and value. Those that the agent writes itself are refused.
     pub headers: Vec<(String, String)>,
+    /// How many targets of redirections (3xx) are tried, each once; with none the call ends with
+    /// [`Cause::Redirected`].
+    pub redirects: u8,
+    /// Whose place the call is to take (RFC 3891), such as that of a ringing one which `dialog` information tells about.
+    /// Without that dialog the call fails.
+    pub replaces: Option<Replaces>,
+    /// Does not say who calls (RFC 3323, RFC 3325): to the other end, not to our own server.
+    pub anonymous: bool,
+    /// Asks that nobody needs to press a key at the other end (RFC 5373).
+    pub auto_answer: bool,
 }
 
 /// Flows of one account.
@@ -143,6 +159,10 @@ enum Timer {
     Resend(CallId),
     /// The ACK of our 2xx does not come.
     AckWait(CallId),
+    /// Our provisional answer goes out again.
+    Provisional(CallId),
+    /// The PRACK of it does not come.
+    PrackWait(CallId),
     /// A BYE has waited for a connection for too long.
     Owed(CallId),
     /// Nothing was heard of a transfer, or nobody decided about it.
@@ -162,6 +182,7 @@ enum Purpose {
     Invite(CallId),
     /// `None`: of a fork that lost.
     Bye(Option<CallId>),
+    Prack,
     Options(QueryId),
     Bindings(QueryId),
     Refer(TransferId),
@@ -214,6 +235,8 @@ pub struct Agent {
     transfers: Table<TransferId, Transfer>,
     /// Dialogs of calls that are over, in which one of these goes on.
     ended_dialogs: Vec<(CallId, Dialog)>,
+    /// The last dialogs of calls that are over.
+    ended: Vec<Dialog>,
     /// INFOs that wait or run, in order.
     infos: Vec<Info>,
     events: VecDeque<Event>,
@@ -261,6 +284,7 @@ impl Agent {
             referrals: Table::new(),
             transfers: Table::new(),
             ended_dialogs: Vec::new(),
+            ended: Vec::new(),
             infos: Vec::new(),
             events: VecDeque::new(),
             counters: Counters::default(),
@@ -339,6 +363,8 @@ impl Agent {
                 Timer::Ring(call) => self.abandon(now, call, Cause::NoAnswer),
                 Timer::Resend(call) => self.resend_answer(now, call),
                 Timer::AckWait(call) => self.give_up_ack(now, call),
+                Timer::Provisional(call) => self.resend_provisional(now, call),
+                Timer::PrackWait(call) => self.give_up_prack(now, call),
                 Timer::Owed(call) => self.finish(now, call, Ending::local(Cause::Network)),
                 Timer::Transfer(id) => {
                     self.give_up_referral(now, id);
@@ -465,7 +491,9 @@ impl Agent {
         }
         match purpose {
             Purpose::Register { slot, remove } => self.on_register_answer(now, key, slot, remove, &response),
+            Purpose::Invite(call) if self.goes_elsewhere(now, key, call, &response) => {}
             Purpose::Invite(call) => self.on_invite_refused(now, call, &response),
+            Purpose::Prack => {}
             Purpose::Bye(call) => self.on_bye_done(now, call),
             Purpose::Bindings(query) => self.on_bindings(query, Some(&response)),
             Purpose::Options(query) => {
@@ -529,6 +557,9 @@ impl Agent {
         let Some(pending) = self.pending.remove(key) else { return };
         match pending.purpose {
             Purpose::Register { slot, remove } => self.on_register_failed(now, key, slot, remove),
+            Purpose::Invite(call)
+                if failure == Failure::Timeout && self.try_next(now, call, pending.request.clone()) => {}
+            Purpose::Prack => {}
             // No answer at all within 64·T1 is the network's silence, not a telephone that nobody picks up.
             Purpose::Invite(call) => self.finish(now, call, Ending::local(Cause::Network)),
             Purpose::Bye(call) => self.on_bye_done(now, call),
@@ -556,6 +587,7 @@ impl Agent {
         let _ = self.shift(id, CallState::Ending);
         let _ = self.shift(id, CallState::Ended);
         let Some(call) = self.calls.remove(id) else { return };
+        self.settle_provisionals(id);
         self.timers.stop_all(|timer| {
             matches!(timer, Timer::Ring(of) | Timer::Resend(of) | Timer::AckWait(of) | Timer::Owed(of) if *of == id)
         });
@@ -569,8 +601,12 @@ impl Agent {
         let Ending { cause, status, reason } = call.ending.map_or(ending.clone(), |begun| Ending {
             cause: begun.cause,
             status: ending.status,
-            reason: ending.reason,
+            reason: ending.reason.or(begun.reason),
         });
+        if let Some(dialog) = &call.dialog {
+            self.close_prack(now, dialog, call.reliable);
+            self.remember_ended(dialog);
+        }
         self.forget_infos(id);
         self.tell_end(now, id, &Ending { cause, status, reason: reason.clone() });
         self.referrals_outlive(id, call.dialog);

@@ -1,12 +1,18 @@
 //! What a call is to the user of this crate: its state machine, why it ended, who is at the other end.
 
+mod facts;
+
 use std::fmt;
 use std::time::Duration;
 
+use crate::agent::redirect::Redirects;
+use crate::agent::reliable::Reliable;
 use crate::dialog::Dialog;
 use crate::message::Request;
 use crate::transaction::{ClientKey, Flow, ServerKey};
 use crate::{Error, NameAddr, Uri};
+
+pub use facts::Facts;
 
 /// The agent's own name for a call; never used twice by one agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -254,6 +260,15 @@ pub struct Call {
     pub(crate) referred: bool,
     /// The INFO packages that the peer takes.
     pub(crate) packages: Vec<String>,
+    pub(crate) facts: Facts,
+    /// Inbound: the call whose place this one takes.
+    pub(crate) replaces: Option<CallId>,
+    /// Inbound: our provisional answers that want a PRACK.
+    pub(crate) reliable: Option<Box<Reliable>>,
+    /// Outbound: where it may go when it is redirected.
+    pub(crate) redirects: Option<Redirects>,
+    /// Why we end it, in words for the other end (RFC 3326).
+    pub(crate) reason: Option<String>,
 }
 
 /// An INVITE of the peer without a final answer.
@@ -314,6 +329,11 @@ impl Call {
             owes_bye: false,
             referred: false,
             packages: Vec::new(),
+            facts: Facts::default(),
+            replaces: None,
+            reliable: None,
+            redirects: None,
+            reason: None,
         }
     }
 
@@ -346,6 +366,19 @@ impl Call {
     /// Whether the other end takes an INFO package, as its `Recv-Info` says (RFC 6086 §4.2.2).
     pub fn takes(&self, package: &str) -> bool {
         self.packages.iter().any(|known| known.eq_ignore_ascii_case(package))
+    }
+
+    /// What the call says about itself, and the network about it. Of an outbound call only whether the network says who
+    /// answers.
+    pub const fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// The call whose place this one takes (RFC 3891): a transfer that ends here, or a call that was picked up. Its user
+    /// is in that call already and has consented to it, so the driver answers at once; the other call then ends by
+    /// itself.
+    pub const fn replaces(&self) -> Option<CallId> {
+        self.replaces
     }
 
     /// The other end.

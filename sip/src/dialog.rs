@@ -21,6 +21,8 @@ pub(crate) struct Dialog {
     pub(crate) local_seq: u32,
     /// `None` until the peer's first request.
     pub(crate) remote_seq: Option<u32>,
+    /// Of the peer's last provisional answer that we acknowledged (RFC 3262 §4).
+    pub(crate) rseq: Option<u32>,
 }
 
 /// How a request of the peer stands to those before it.
@@ -44,6 +46,7 @@ impl Dialog {
             routes,
             local_seq: invite.cseq()?.seq,
             remote_seq: None,
+            rseq: None,
         })
     }
 
@@ -63,6 +66,7 @@ impl Dialog {
             routes,
             local_seq: 0,
             remote_seq: Some(invite.cseq()?.seq),
+            rseq: None,
         })
     }
 

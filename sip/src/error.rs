@@ -45,7 +45,7 @@ pub enum Error {
         /// The header's name.
         header: String,
     },
-    /// Not a status that may stand here: outside 300 to 699 for a refusal.
+    /// Not a status that may stand here: outside 300 to 699 for a refusal, 101 to 199 for a provisional answer.
     Status(u16),
 }
 
@@ -61,7 +61,7 @@ impl fmt::Display for Error {
             Error::WrongState { state } => write!(f, "not possible while {state}"),
             Error::NotConnected => f.write_str("not connected"),
             Error::Reserved { header } => write!(f, "{header} cannot be set"),
-            Error::Status(status) => write!(f, "status {status} is no refusal"),
+            Error::Status(status) => write!(f, "status {status} does not fit here"),
         }
     }
 }

@@ -134,6 +134,14 @@ pub enum Event {
         /// Outbound: the phone that answered, as counted in `Progress`; inbound: 0.
         fork: u32,
     },
+    /// Our call was sent elsewhere (3xx) and goes there ([`CallOptions::redirects`](crate::CallOptions::redirects)): early
+    /// media of those before are over, and `fork` counts anew.
+    Redirected {
+        /// The call.
+        call: CallId,
+        /// Where to.
+        target: Uri,
+    },
     /// The peer wants to change the session (re-INVITE). Owed:
     /// [`Agent::accept_offer`](crate::Agent::accept_offer) or [`Agent::reject_offer`](crate::Agent::reject_offer).
     Offer {

@@ -29,7 +29,7 @@ pub mod value;
 mod xml;
 
 pub use agent::{Agent, CallOptions, Config, Counters, Transport};
-pub use call::{Body, Call, CallId, CallState, Cause, Direction, Remote};
+pub use call::{Body, Call, CallId, CallState, Cause, Direction, Facts, Remote};
 pub use error::Error;
 pub use event::{Event, QueryId, RegistrationState, TransferId};
 pub use header::Headers;
@@ -40,5 +40,5 @@ pub use parse::{ParseError, parse};
 pub use registration::Binding;
 pub use transaction::{Flow, Timers, Transmit};
 pub use uri::{NameAddr, Param, Uri};
-pub use value::{CSeq, Challenge, Via};
+pub use value::{CSeq, Challenge, Replaces, Via};
 pub use xml::Applied;

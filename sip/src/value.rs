@@ -1,6 +1,7 @@
 //! The small values of headers, `CSeq` and `Via`, and the pieces that values are made of.
 
 mod auth;
+mod replaces;
 mod via;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use crate::{Error, Method};
 pub use crate::scan::{check_text, decimal, elements, is_token, quote, unquote};
 pub(crate) use auth::read_params;
 pub use auth::{Challenge, Credentials};
+pub use replaces::Replaces;
 pub use via::Via;
 pub(crate) use via::check_via;
 

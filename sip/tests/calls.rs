@@ -24,7 +24,7 @@ fn an_invite_says_who_calls_whom_and_how_to_answer() {
     assert_eq!(from.tag().map(str::len), Some(20));
     assert_eq!(invite.headers.get("CSeq"), Some("1 INVITE"));
     assert_eq!(invite.headers.get("Max-Forwards"), Some("70"));
-    for method in ["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "NOTIFY", "REFER"] {
+    for method in ["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "PRACK", "INFO", "NOTIFY", "REFER"] {
         assert!(invite.headers.lists("Allow", method), "{method}");
     }
     assert_eq!((invite.content_type(), invite.body.as_slice()), (Some("application/sdp"), b"offer".as_slice()));
@@ -79,7 +79,10 @@ fn nothing_a_caller_passes_in_can_write_a_header() {
     let evil = "600\r\nX-Evil: 1";
     let refused = phone.agent.call(phone.now, evil, sdp("x"), CallOptions::default());
     assert_eq!(refused, Err(Error::Injection { field: "target".to_owned() }));
-    let with = |name: &str, value: &str| CallOptions { headers: vec![(name.to_owned(), value.to_owned())] };
+    let with = |name: &str, value: &str| CallOptions {
+        headers: vec![(name.to_owned(), value.to_owned())],
+        ..CallOptions::default()
+    };
     for (name, value) in [("X-A", "1\r\nX-Evil: 1"), ("X-A\r\nX-Evil", "1"), ("X-A", "1\0"), ("", "1"), ("X A", "1")] {
         let refused = phone.agent.call(phone.now, "600", sdp("x"), with(name, value));
         assert!(matches!(refused, Err(Error::Injection { .. })), "{name:?}: {refused:?}");

@@ -201,5 +201,5 @@ pub fn call_options(options: &Value) -> CallOptions {
         Value::Text(value) => Some((name.clone(), value.clone())),
         _ => None,
     });
-    CallOptions { headers: headers.collect() }
+    CallOptions { headers: headers.collect(), ..CallOptions::default() }
 }

@@ -310,6 +310,8 @@ impl Phone {
             Event::Ended { call, cause, status, reason } => self.on_ended(now, call, cause, status, reason),
             // A re-INVITE is answered at once, so nothing is left to take back; OPTIONS is not sent.
             Event::OfferWithdrawn { .. } | Event::Options { .. } | Event::Bindings { .. } => {}
+            // Our calls ask for no redirection.
+            Event::Redirected { .. } => {}
             // Nobody can be asked yet whether to follow.
             Event::Transfer { transfer, .. } => {
                 self.agent.as_mut().map(|agent| agent.reject_transfer(now, transfer, 603));

@@ -79,6 +79,9 @@ pub fn event(agent: &Agent, event: &Event) -> Value {
         Event::Offer { call, offer } => {
             json!({ "event": "offer", "call": call.0, "offer": offer.as_ref().map(body) })
         }
+        Event::Redirected { call, target } => {
+            json!({ "event": "redirected", "call": call.0, "target": target.to_string() })
+        }
         Event::OfferWithdrawn { call } => json!({ "event": "offerWithdrawn", "call": call.0 }),
         Event::Answer { call, answer } => json!({ "event": "answer", "call": call.0, "answer": body(answer) }),
         Event::State { call, state, previous } => json!({

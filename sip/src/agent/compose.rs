@@ -10,10 +10,13 @@ use crate::value::{check_text, decimal, is_token};
 use crate::{Body, CSeq, Error, Headers, Method, NameAddr, Remote, Uri};
 
 /// What we do; `UPDATE`, `MESSAGE` and the like are refused with this list.
-pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, NOTIFY, REFER";
+pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, INFO, NOTIFY, REFER";
 
 /// The only body that we read.
 pub(super) const ACCEPT: &str = "application/sdp";
+
+/// Who calls without saying who (RFC 3323 §4.1.1.3).
+const ANONYMOUS: &str = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
 
 /// Longest target, in bytes: far beyond any number, far below what a proxy would refuse.
 const MAX_TARGET: usize = 1_024;
@@ -26,7 +29,7 @@ const MAX_BINDINGS: usize = 64;
 
 /// Headers that a caller of [`Agent::call`](super::Agent::call) may not set: they belong to the agent or would promise
 /// what it does not do.
-const RESERVED: [&str; 29] = [
+const RESERVED: [&str; 31] = [
     "Via",
     "From",
     "To",
@@ -52,6 +55,8 @@ const RESERVED: [&str; 29] = [
     "Session-Expires",
     "Min-SE",
     "RSeq",
+    "RAck",
+    "Answer-Mode",
     "Recv-Info",
     "Refer-To",
     "Referred-By",
@@ -82,6 +87,8 @@ pub(super) struct Identity {
     /// Trickle ICE is taken.
     pub(super) trickle: bool,
     pub(super) reliable: bool,
+    /// RFC 3262 is.
+    pub(super) prack: bool,
 }
 
 impl Identity {
@@ -126,6 +133,7 @@ impl Identity {
             user_agent: config.user_agent.clone(),
             trickle: config.trickle,
             reliable: config.transport != Transport::Udp,
+            prack: config.reliable,
         })
     }
 
@@ -156,6 +164,7 @@ impl Identity {
         request.headers.push_front("Via", via)?;
         request.headers.push_parsed("Max-Forwards", "70".to_owned());
         request.headers.push_parsed("User-Agent", self.user_agent.clone());
+        self.hide(&mut request.headers, "From");
         Ok(())
     }
 
@@ -170,9 +179,65 @@ impl Identity {
         self.add_contact(headers);
         // RFC 6086 §4.2.2: an empty list says that we know of packages and take none.
         headers.push_parsed("Recv-Info", self.packages().to_owned());
+        let mut supported = vec!["replaces"];
+        if self.prack {
+            supported.push(super::reliable::RELIABLE);
+        }
         if self.trickle {
             // RFC 8840 §6.
-            headers.push_parsed("Supported", super::info::TRICKLE.to_owned());
+            supported.push(super::info::TRICKLE);
+        }
+        headers.push_parsed("Supported", supported.join(", "));
+    }
+
+    /// Whether a request of that method may demand an extension (RFC 3261 §8.2.2.3).
+    pub(super) fn knows(&self, method: &Method, tag: &str) -> bool {
+        let known = |name: &str| tag.eq_ignore_ascii_case(name);
+        match method {
+            Method::Refer => known("norefersub"),
+            Method::Invite => known("replaces") || (self.prack && known(super::reliable::RELIABLE)),
+            _ => self.prack && known(super::reliable::RELIABLE),
+        }
+    }
+
+    /// Whether a request has been through our hands.
+    pub(super) fn has_sent(&self, request: &Request) -> bool {
+        let start = self.via.trim_end_matches(";branch=z9hG4bK");
+        let ours = |via: &str| via.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with(';'));
+        request.headers.get_list("Via").any(ours)
+    }
+
+    /// Adds what a caller may wish to an INVITE.
+    pub(super) fn add_wishes(&self, request: &mut Request, options: &CallOptions, tag: &str) -> Result<(), Error> {
+        let headers = &mut request.headers;
+        if let Some(replaces) = &options.replaces {
+            let value = replaces.to_string();
+            check_text("Replaces", &value)?;
+            // A name that cannot be read back would be another one.
+            if value.parse::<crate::Replaces>()? != *replaces {
+                return Err(Error::Malformed { what: "Replaces" });
+            }
+            headers.set("Replaces", value)?;
+            // RFC 3891 §6.2: who cannot take the place does not ring.
+            headers.set("Require", "replaces")?;
+        }
+        if options.auto_answer {
+            headers.push_parsed("Answer-Mode", "Auto".to_owned());
+        }
+        if options.anonymous {
+            // RFC 3323 §4.1.1.3; RFC 3325 §9.3, §9.2: our own server hears who we are, and keeps it to itself.
+            headers.set("From", [ANONYMOUS, ";tag=", tag].concat())?;
+            headers.push_parsed("Privacy", "id".to_owned());
+            headers.push_parsed("P-Preferred-Identity", self.name.to_string());
+        }
+        Ok(())
+    }
+
+    /// Takes our name out of the Contact where `ours`, the header that names us in this dialog, does not tell it.
+    fn hide(&self, headers: &mut Headers, ours: &str) {
+        if headers.get(ours).is_some_and(|name| name.starts_with(ANONYMOUS)) && headers.get("Contact").is_some() {
+            // A Contact of ours can be written.
+            let _ = headers.set("Contact", self.contact(true));
         }
     }
 
@@ -301,6 +366,7 @@ impl Identity {
             response.headers.push_parsed("Record-Route", route.to_owned());
         }
         self.offer_contact(&mut response.headers);
+        self.hide(&mut response.headers, "To");
         if let Some(body) = body {
             response.headers.push("Content-Type", body.content_type)?;
             response.body = body.bytes;

@@ -1,16 +1,16 @@
 //! Requests of the network: calls that come in, and everything that is answered on the spot (RFC 3261 §8.2, §9.2, §11.2,
 //! §12.2.2, §13.3).
 
-use super::Agent;
 use super::compose::{ACCEPT, ALLOW, asserted, description, reason_of};
 use super::info::note_packages;
 use super::transfer::is_refer;
+use super::{Agent, Pending};
 use crate::call::{Body, Call, CallId, CallState, Cause, Direction, Ending, Offer};
 use crate::dialog::{Dialog, Order};
 use crate::message::{Request, Response};
 use crate::transaction::{Flow, ServerKey};
 use crate::value::check_text;
-use crate::{Error, Event, Instant, Method, Remote};
+use crate::{Error, Event, Facts, Instant, Method, Remote};
 
 impl Agent {
     /// Tells the caller that it rings (180).
@@ -18,13 +18,7 @@ impl Agent {
     /// # Errors
     /// [`Error::UnknownCall`]; [`Error::WrongState`] unless the call is incoming and not answered.
     pub fn ring(&mut self, now: Instant, call: CallId) -> Result<(), Error> {
-        let call = self.incoming(call)?;
-        let wrong = Error::WrongState { state: call.state.as_str() };
-        let (Some(offer), Some(dialog)) = (&call.offer, &call.dialog) else { return Err(wrong) };
-        let tag = dialog.local.tag().unwrap_or("");
-        let response = self.identity.dialog_response(&offer.request, 180, tag, None)?;
-        let key = offer.key;
-        self.layer.respond(now, &key, response)
+        self.progress(now, call, 180, None)
     }
 
     /// Answers an incoming call (200). [`Event::Answered`] follows with the caller's ACK.
@@ -34,7 +28,9 @@ impl Agent {
     /// [`Error::Injection`] for a body type with control characters.
     pub fn answer(&mut self, now: Instant, call: CallId, answer: Body) -> Result<(), Error> {
         self.incoming(call)?;
-        self.send_answer(now, call, answer)?;
+        if !self.hold_answer(call, &answer)? {
+            self.send_answer(now, call, answer)?;
+        }
         self.shift(call, CallState::Answering)?;
         self.drain(now);
         Ok(())
@@ -102,7 +98,7 @@ impl Agent {
     fn refusal(&mut self, request: &Request, key: &ServerKey, tag: &str) -> Option<Response> {
         let status = match request.method {
             Method::Invite | Method::Ack | Method::Bye | Method::Cancel | Method::Options => None,
-            Method::Info | Method::Refer | Method::Notify => None,
+            Method::Info | Method::Refer | Method::Notify | Method::Prack => None,
             Method::Subscribe if is_refer(request) => None,
             // RFC 6665 §8.3.2: we serve no event package.
             Method::Subscribe => Some(489),
@@ -112,11 +108,15 @@ impl Agent {
         if let Some(status) = status {
             return Some(self.identity.response(request, status, None, tag));
         }
-        if self.layer.is_merged(request, key) {
+        // RFC 3891 §3: only a call can take the place of one.
+        if request.method != Method::Invite && request.headers.get("Replaces").is_some() {
+            return Some(self.identity.response(request, 400, None, tag));
+        }
+        if self.layer.is_merged(request, key) || self.is_looped(request) {
             return Some(self.identity.response(request, 482, None, tag));
         }
-        // §8.2.2.3: no extension changes how we treat a request.
-        let known = |tag: &&str| request.method == Method::Refer && tag.eq_ignore_ascii_case("norefersub");
+        // §8.2.2.3.
+        let known = |tag: &&str| self.identity.knows(&request.method, tag);
         let unknown: Vec<&str> = request.headers.get_list("Require").filter(|tag| !known(tag)).collect();
         if !unknown.is_empty() {
             let mut response = self.identity.response(request, 420, None, tag);
@@ -174,6 +174,7 @@ impl Agent {
             Method::Invite => self.on_reinvite(now, id, key, flow, request),
             Method::Bye => self.on_bye(now, id, key, &request, tag),
             Method::Info => self.on_info(now, id, key, &request, tag),
+            Method::Prack => self.on_prack(now, id, key, &request, tag),
             Method::Refer => self.on_refer(now, id, key, &request, tag),
             Method::Notify if is_refer(&request) => self.on_refer_notify(now, id, key, &request, tag),
             Method::Notify => self.reply_status(now, key, &request, 481, tag),
@@ -186,6 +187,10 @@ impl Agent {
         if self.calls.len() >= self.max_calls {
             return self.reply_status(now, key, &request, 486, tag);
         }
+        let replaces = match self.replaced(&request) {
+            Ok(replaces) => replaces,
+            Err(status) => return self.reply_status(now, key, &request, status, tag),
+        };
         let (Ok(dialog), Ok(from)) = (Dialog::of_request(&request, tag), request.from()) else {
             return self.reply_status(now, key, &request, 400, tag);
         };
@@ -193,6 +198,8 @@ impl Agent {
         let remote = asserted(&request.headers).unwrap_or_else(|| Remote::from(from));
         let mut call = Call::new(id, request.call_id().to_owned(), Direction::Inbound, remote);
         note_packages(&mut call, &request.headers);
+        call.facts = Facts::of(&request.headers);
+        call.replaces = replaces;
         let offer = description(&request.headers, &request.body);
         let headers_only = Request { body: Vec::new(), ..request };
         call.flow = Some(flow);
@@ -200,8 +207,9 @@ impl Agent {
         call.offer = Some(Offer { key, flow, request: headers_only, answer_in_ack: offer.is_none() });
         self.calls.insert(id, call);
         self.events.push_back(Event::Incoming { call: id, offer });
-        if self.auto_ring {
-            // The transaction is new: it takes a 180.
+        // Who takes the place of a call does not wait for somebody to come to the telephone.
+        if self.auto_ring && replaces.is_none() {
+            // The transaction is new: it takes a 180, unless that would have to bring an offer.
             let _ = self.ring(now, id);
         }
     }
@@ -245,7 +253,6 @@ impl Agent {
         let mut response = self.identity.response(request, 200, None, tag);
         self.identity.offer_contact(&mut response.headers);
         response.headers.push_parsed("Accept", ACCEPT.to_owned());
-        response.headers.push_parsed("Supported", String::new());
         self.reply(now, key, response);
     }
 
@@ -254,7 +261,18 @@ impl Agent {
         self.reply(now, key, response);
     }
 
-    fn incoming(&self, id: CallId) -> Result<&Call, Error> {
+    /// Whether a request is one of ours that came back (§8.2.2.2 knows only those that came twice): with our own Via, or
+    /// out of an exchange that runs.
+    fn is_looped(&self, request: &Request) -> bool {
+        let ours = |pending: &Pending| {
+            let tag = |request: &Request| request.from().ok().and_then(|from| from.tag().map(str::to_owned));
+            pending.request.call_id() == request.call_id() && tag(&pending.request) == tag(request)
+        };
+        request.to().is_ok_and(|to| to.tag().is_none())
+            && (self.identity.has_sent(request) || self.pending.find(ours).is_some())
+    }
+
+    pub(super) fn incoming(&self, id: CallId) -> Result<&Call, Error> {
         let call = self.calls.get(id).ok_or(Error::UnknownCall)?;
         if call.state == CallState::Incoming { Ok(call) } else { Err(Error::WrongState { state: call.state.as_str() }) }
     }

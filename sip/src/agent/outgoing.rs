@@ -3,6 +3,7 @@
 use super::auth::Tried;
 use super::compose::{add_options, asserted, description};
 use super::info::note_packages;
+use super::redirect::Redirects;
 use super::{Acknowledged, Agent, CallOptions, MAX_ACKS, Pending, Purpose, Timer};
 use crate::call::{Body, Call, CallId, CallState, Cause, Direction, Ending};
 use crate::dialog::Dialog;
@@ -43,6 +44,8 @@ impl Agent {
         for (name, value) in headers {
             request.headers.push(name, value)?;
         }
+        let redirects = (options.redirects > 0).then(|| Redirects::new(options.redirects, to.uri.clone()));
+        self.identity.add_wishes(&mut request, &options, &tag)?;
         add_options(&mut request, options)?;
         request.headers.push("Content-Type", offer.content_type)?;
         request.body = offer.bytes;
@@ -52,6 +55,7 @@ impl Agent {
         let mut call = Call::new(id, sip_call_id, Direction::Outbound, to.into());
         call.flow = self.flow;
         call.invite = Some(key);
+        call.redirects = redirects;
         self.calls.insert(id, call);
         self.timers.set(Timer::Ring(id), now + self.ring_timeout);
         Ok(id)
@@ -64,11 +68,13 @@ impl Agent {
             return;
         }
         self.timers.stop(Timer::Ring(id));
+        let mut reason = None;
         if let Some(call) = self.calls.get_mut(id) {
             call.ending = Some(Ending::local(cause));
+            reason = call.reason.take();
         }
         // Refused when the INVITE's transaction is over already: then nothing more is to come.
-        if self.layer.cancel(now, &key, None).is_err() {
+        if self.layer.cancel(now, &key, reason.as_deref()).is_err() {
             self.finish(now, id, Ending::local(cause));
         }
     }
@@ -106,8 +112,13 @@ impl Agent {
                 call.early.len() - 1
             }
         };
+        if !self.acknowledge_provisional(now, id, fork, response) {
+            return;
+        }
+        let Some(call) = self.calls.get_mut(id) else { return };
         if let Some(remote) = asserted(&response.headers) {
             call.remote = remote;
+            call.facts.asserted = true;
         }
         note_packages(call, &response.headers);
         let answer = description(&response.headers, &response.body);
@@ -151,6 +162,7 @@ impl Agent {
         call.dialog = Some(dialog);
         if let Some(remote) = asserted(&response.headers) {
             call.remote = remote;
+            call.facts.asserted = true;
         }
         self.timers.stop(Timer::Ring(id));
         // §9.1: CANCEL came too late; §15: the session that was made is ended by BYE.

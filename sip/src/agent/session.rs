@@ -7,6 +7,7 @@ use super::{Agent, Pending, Purpose, Timer};
 use crate::call::{Body, CallId, CallState, Cause, Ending, Offer, Unacknowledged};
 use crate::message::Request;
 use crate::transaction::{Flow, ServerKey};
+use crate::value::check_text;
 use crate::{Error, Event, Instant, Method};
 
 impl Agent {
@@ -21,6 +22,10 @@ impl Agent {
             CallState::Dialing | CallState::Ringing | CallState::Early => self.abandon(now, call, Cause::Cancelled),
             // 486, not 603: the user's other phones go on ringing.
             CallState::Incoming => return self.reject(now, call, 486, None),
+            CallState::Answering if self.holds_answer(call) => {
+                self.refuse_offer(now, call, 486, None);
+                self.finish(now, call, Ending::local(Cause::LocalHangup));
+            }
             CallState::Answering => {
                 // §15: not before the ACK has come, or will come no more.
                 self.shift(call, CallState::Ending)?;
@@ -35,12 +40,28 @@ impl Agent {
         Ok(())
     }
 
+    /// As [`Agent::hangup`], and tells the other end why: the value of a `Reason` header (RFC 3326 §2), such as
+    /// `SIP;cause=200;text="Call completed elsewhere"` or `Q.850;cause=16`. A call that is refused is so without it.
+    ///
+    /// # Errors
+    /// As [`Agent::hangup`]; [`Error::Injection`] for a reason with control characters.
+    pub fn hangup_with(&mut self, now: Instant, call: CallId, reason: &str) -> Result<(), Error> {
+        check_text("Reason", reason)?;
+        if let Some(call) = self.calls.get_mut(call) {
+            call.reason = Some(reason.to_owned());
+        }
+        self.hangup(now, call)
+    }
+
     /// Accepts the peer's [`Event::Offer`] with our answer (or our offer, when it made none).
     ///
     /// # Errors
     /// [`Error::UnknownCall`]; [`Error::WrongState`] when no offer waits; [`Error::Injection`] for a body type with
     /// control characters.
     pub fn accept_offer(&mut self, now: Instant, call: CallId, answer: Body) -> Result<(), Error> {
+        if self.answer_prack(now, call, 200, Some(&answer))? {
+            return Ok(());
+        }
         self.waiting_offer(call)?;
         self.send_answer(now, call, answer)?;
         self.drain(now);
@@ -55,6 +76,9 @@ impl Agent {
         if !(300..700).contains(&status) {
             return Err(Error::Status(status));
         }
+        if self.answer_prack(now, call, status, None)? {
+            return Ok(());
+        }
         self.waiting_offer(call)?;
         self.refuse_offer(now, call, status, None);
         self.drain(now);
@@ -63,11 +87,12 @@ impl Agent {
 
     /// Answers the INVITE that waits with 200 and begins to wait for the ACK.
     pub(super) fn send_answer(&mut self, now: Instant, id: CallId, body: Body) -> Result<(), Error> {
+        let body = Some(body).filter(|_| !self.was_described(id));
         let call = self.calls.get_mut(id).ok_or(Error::UnknownCall)?;
         let wrong = Error::WrongState { state: call.state.as_str() };
         let (Some(offer), Some(dialog)) = (&call.offer, call.dialog.as_mut()) else { return Err(wrong) };
         let tag = dialog.local.tag().unwrap_or("");
-        let response = self.identity.dialog_response(&offer.request, 200, tag, Some(body))?;
+        let response = self.identity.dialog_response(&offer.request, 200, tag, body)?;
         let (payload, seq) = (response.to_bytes(), offer.request.cseq()?.seq);
         self.layer.respond(now, &offer.key, response)?;
         // RFC 3261 §12.2.2: the peer's target moves when its INVITE is accepted.
@@ -76,6 +101,7 @@ impl Agent {
         let (flow, answer_in_ack) = (offer.flow, offer.answer_in_ack);
         call.unacknowledged = Some(Unacknowledged { flow, payload, seq, interval, answer_in_ack });
         call.offer = None;
+        self.settle_provisionals(id);
         self.timers.set(Timer::Resend(id), now + interval);
         self.timers.set(Timer::AckWait(id), now + self.times.give_up());
         Ok(())
@@ -121,6 +147,7 @@ impl Agent {
         match self.calls.get(id).map(|call| call.state) {
             Some(CallState::Answering) if self.shift(id, CallState::Active).is_ok() => {
                 self.events.push_back(Event::Answered { call: id, answer, fork: 0 });
+                self.take_place(now, id);
             }
             // Hung up while the ACK was on its way.
             Some(CallState::Ending) => self.send_bye(now, id),
@@ -148,7 +175,10 @@ impl Agent {
     pub(super) fn send_bye(&mut self, now: Instant, id: CallId) {
         let Some(call) = self.calls.get_mut(id) else { return };
         let Some(dialog) = call.dialog.as_mut() else { return };
-        let request = dialog.request(Method::Bye);
+        let mut request = dialog.request(Method::Bye);
+        if let Some(reason) = &call.reason {
+            request.headers.push_parsed("Reason", reason.clone());
+        }
         let waited = call.owes_bye;
         let sent =
             self.send_request(now, Pending { purpose: Purpose::Bye(Some(id)), request, tried: Tried::default() });
@@ -181,7 +211,7 @@ impl Agent {
     pub(super) fn withdraw(&mut self, now: Instant, id: CallId, ending: Ending) {
         let Some(call) = self.calls.get_mut(id) else { return };
         call.offer = None;
-        if call.state == CallState::Incoming {
+        if matches!(call.state, CallState::Incoming | CallState::Answering) {
             self.finish(now, id, ending);
         } else {
             self.events.push_back(Event::OfferWithdrawn { call: id });

@@ -58,6 +58,7 @@ pub fn brief_event(event: &Event) -> String {
         }
         Event::Answered { answer, .. } => format!("answered{}", answer.as_ref().map_or("", |_| "+answer")),
         Event::Offer { offer, .. } => format!("offer{}", offer.as_ref().map_or("", |_| "+offer")),
+        Event::Redirected { target, .. } => format!("redirected({target})"),
         Event::OfferWithdrawn { .. } => "offer-withdrawn".to_owned(),
         Event::Answer { .. } => "answer".to_owned(),
         Event::State { state, previous, .. } => format!("{previous}>{state}"),
