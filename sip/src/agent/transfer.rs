@@ -83,10 +83,7 @@ impl Agent {
             || !dialog.remote.uri.is_sip()
             || dialog.remote.uri.host.ends_with(".invalid");
         let mut target = if reachable { dialog.target.clone() } else { dialog.remote.uri.clone() };
-        // RFC 3891 §3: the tags as the target sees them.
-        let (ours, theirs) = (dialog.local.tag().unwrap_or(""), dialog.remote.tag().unwrap_or("0"));
-        let replaces = [&dialog.call_id, ";to-tag=", theirs, ";from-tag=", ours].concat();
-        let replaces = crate::uri::escape_header(&replaces);
+        let replaces = crate::uri::escape_header(&self.replaces(other)?.to_string());
         target.headers = Some(["Replaces=", &replaces, "&Require=replaces"].concat());
         self.refer(now, call, target, Some(other), true)
     }

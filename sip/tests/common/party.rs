@@ -15,6 +15,14 @@ pub const FLOW: Flow = Flow(1);
 /// Who they are: `sip:alice@example.com` at 192.0.2.1, and so on.
 pub const NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
 
+/// A session description of that version and direction.
+pub fn sdp(version: u32, direction: &str) -> Body {
+    Body::sdp(format!(
+        "v=0\r\no=- 1 {version} IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n\
+         m=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na={direction}\r\n"
+    ))
+}
+
 pub struct Party {
     pub agents: Vec<Agent>,
     pub now: Instant,
@@ -163,10 +171,10 @@ impl Party {
     /// A call that is answered and of which everything is drained: the ids at both ends.
     pub fn connect(&mut self, from: usize, to: usize) -> (CallId, CallId) {
         let target = format!("sip:{}@example.com", NAMES[to]);
-        let ours = self.agents[from].call(self.now, &target, Body::sdp("offer"), CallOptions::default()).unwrap();
+        let ours = self.agents[from].call(self.now, &target, sdp(1, "sendrecv"), CallOptions::default()).unwrap();
         self.until(to, |event| matches!(event, Event::Incoming { .. }));
         let theirs = self.last_call(to);
-        self.agents[to].answer(self.now, theirs, Body::sdp("answer")).unwrap();
+        self.agents[to].answer(self.now, theirs, sdp(1, "sendrecv")).unwrap();
         self.until(to, |event| matches!(event, Event::Answered { .. }));
         self.run(500);
         assert_eq!(self.state(from, ours), Some(CallState::Active));
