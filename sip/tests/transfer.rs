@@ -274,3 +274,49 @@ fn two_hundred_transfers_through_a_bad_network_end_alike_everywhere() {
     }
     assert!(done > 100 && refused > 30 && lost < 10, "{done} done, {refused} refused, {lost} lost");
 }
+
+#[test]
+fn thirty_attended_transfers_through_a_bad_network_leave_two_who_talk() {
+    let mut lost = 0;
+    for seed in 0..30 {
+        let mut party = Party::with(3, 0, seed, |_| {});
+        let (alice, bob) = party.connect(ALICE, BOB);
+        let (other, carol) = party.connect(ALICE, CAROL);
+        party.loss = 15;
+        party.agents[ALICE].transfer_to(party.now, alice, other).unwrap();
+        let end = party.now + std::time::Duration::from_secs(200);
+        let (mut told, mut made, mut new) = (None, None, None);
+        while party.step(end) {
+            let now = party.now;
+            for event in party.events(ALICE) {
+                if let Event::TransferProgress { status, done: true, .. } = event {
+                    told = Some(status);
+                }
+            }
+            for event in party.events(BOB) {
+                if let Event::Transfer { transfer, replaces, .. } = event {
+                    assert!(replaces, "seed {seed}");
+                    let options = CallOptions::default();
+                    made = party.agents[BOB].accept_transfer(now, transfer, Body::sdp("offer"), options).ok();
+                }
+            }
+            for event in party.events(CAROL) {
+                if let Event::Incoming { call, .. } = event {
+                    let of = party.agents[CAROL].get(call).and_then(soft_phone_sip::Call::replaces);
+                    assert_eq!(of, Some(carol), "seed {seed}");
+                    party.agents[CAROL].answer(now, call, Body::sdp("answer")).unwrap();
+                    new = Some(call);
+                }
+            }
+        }
+        if told == Some(200) {
+            let talk = (made.and_then(|call| party.state(BOB, call)), new.and_then(|call| party.state(CAROL, call)));
+            assert_eq!(talk, (Some(CallState::Active), Some(CallState::Active)), "seed {seed}");
+            let old = [party.state(ALICE, alice), party.state(ALICE, other), party.state(BOB, bob)];
+            assert_eq!((old, party.state(CAROL, carol)), ([None; 3], None), "seed {seed}");
+        } else {
+            lost += 1;
+        }
+    }
+    assert!(lost < 3, "{lost} lost");
+}
