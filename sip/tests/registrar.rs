@@ -139,7 +139,13 @@ fn the_flow_of_rfc_5627_section_9() {
     assert_eq!(phone.events(), ["registered"]);
     // The name is where the other end finds this phone again, from anywhere, whoever else the account rings.
     phone.dial("600");
-    assert_eq!(phone.request().headers.get("Contact"), Some(format!("<{public}>").as_str()));
+    let call = phone.request();
+    assert_eq!(call.headers.get("Contact"), Some(format!("<{public}>").as_str()));
+    assert!(call.headers.lists("Supported", "gruu"));
+    // Nor does it say whose phone it is, for who does not want to be known (RFC 5627 §3.1.2).
+    let hidden = CallOptions { anonymous: true, ..CallOptions::default() };
+    phone.agent.call(phone.now, "601", sdp("offer"), hidden).unwrap();
+    assert_eq!(phone.request().headers.get("Contact"), Some(format!("<{temporary}>").as_str()));
     phone.receive(&invite("in-1", "z9hG4bKin1", Some("offer")));
     assert_eq!(phone.response().headers.get("Contact"), Some(format!("<{public}>").as_str()));
     // The registrar needs the address behind it.

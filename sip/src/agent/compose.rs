@@ -187,6 +187,10 @@ impl Identity {
             // RFC 8840 §6.
             supported.push(super::info::TRICKLE);
         }
+        if self.gruu.is_some() {
+            // RFC 5627 §4.4: our Contact is one.
+            supported.push("gruu");
+        }
         headers.push_parsed("Supported", supported.join(", "));
     }
 
