@@ -21,7 +21,7 @@ use crate::paths::Paths;
 use crate::process;
 
 /// Scenarios that talk at a time. Those that only wait for the last timers of their agent do not count: over UDP that
-/// may be 32 s (RFC 3261 §17.1.1.2, Timer D).
+/// is seconds (RFC 3261 §17.1.1.2, Timer D).
 const AT_ONCE: usize = 4;
 
 /// From so many calls on a scenario loads the machine: the short timers of others would notice.

@@ -23,17 +23,21 @@ agent --transport udp|tcp|ws --uri SIP-URI [OPTION…]
   --refuse-transfers       603 for REFER; else its target is called
   --ring-timeout MS        how long our calls ring
   --max-calls N            calls at a time
-  --t1 MS                  RFC 3261's T1, with T2 and T4 in proportion: shorter waits in tests
+  --no-reliable            no 100rel (RFC 3262)
+  --t1 MS                  RFC 3261's T1, with T2 and T4 in proportion
+  --speed N                the agent's clock goes N times as fast: less waiting in tests
   --trace                  print every message sent and received
   --stay                   the end of the commands is not `quit`
   --help
 
 Commands, a JSON object a line; `call` may be left out while there is one call:
 
-  {\"do\":\"register\"}  {\"do\":\"unregister\"}
-  {\"do\":\"call\",\"target\":\"sip:…\",\"headers\":{\"Subject\":\"…\"}}
-  {\"do\":\"ring\",\"call\":N}  {\"do\":\"answer\",\"call\":N}  {\"do\":\"reject\",\"call\":N,\"status\":486,\"reason\":\"…\"}
-  {\"do\":\"hangup\",\"call\":N}
+  {\"do\":\"register\"}  {\"do\":\"unregister\"}  {\"do\":\"bindings\"}
+  {\"do\":\"call\",\"target\":\"sip:…\",\"headers\":{\"Subject\":\"…\"},\"redirects\":5,\"anonymous\":true,
+     \"autoAnswer\":true,\"replaces\":\"CALL-ID;to-tag=…;from-tag=…\"}
+  {\"do\":\"ring\",\"call\":N}  {\"do\":\"progress\",\"call\":N,\"status\":183,\"media\":true}  {\"do\":\"answer\",\"call\":N}
+  {\"do\":\"reject\",\"call\":N,\"status\":486,\"reason\":\"…\"}  {\"do\":\"redirect\",\"call\":N,\"target\":\"sip:…\"}
+  {\"do\":\"hangup\",\"call\":N,\"reason\":\"SIP;cause=…\"}
   {\"do\":\"transfer\",\"call\":N,\"target\":\"sip:…\",\"unwatched\":false}  {\"do\":\"transfer\",\"call\":N,\"to\":N}
   {\"do\":\"dtmf\",\"call\":N,\"tones\":\"12#\",\"duration\":MS}
   {\"do\":\"info\",\"call\":N,\"type\":\"…\",\"body\":\"…\",\"package\":\"…\"}
@@ -55,6 +59,8 @@ pub struct Options {
     pub ring_for: Duration,
     pub trace: bool,
     pub stay: bool,
+    /// At least 1.
+    pub speed: u32,
     pub config: Config,
 }
 
@@ -66,6 +72,7 @@ impl Options {
         let mut local = SocketAddr::from(([127, 0, 0, 1], 0));
         let (mut auto_answer, mut auto_ring, mut trace, mut stay) = (false, false, false, false);
         let mut refuse_transfers = false;
+        let (mut speed, mut reliable) = (1, true);
         let mut ring_for = Duration::ZERO;
         let mut settings: Vec<(String, String)> = Vec::new();
         while let Some(word) = words.next() {
@@ -93,6 +100,11 @@ impl Options {
                 "--refuse-transfers" => refuse_transfers = true,
                 "--trace" => trace = true,
                 "--stay" => stay = true,
+                "--no-reliable" => reliable = false,
+                "--speed" => {
+                    let value = value()?;
+                    speed = u32::try_from(number(&word, &value)?).unwrap_or(u32::MAX).max(1);
+                }
                 "--ring-for" => ring_for = millis(&word, &value()?)?,
                 "--name" | "--instance" | "--expires" | "--ring-timeout" | "--max-calls" | "--t1" => {
                     let value = value()?;
@@ -106,6 +118,7 @@ impl Options {
         let uri = uri.parse().map_err(|error| format!("--uri {uri}: {error}"))?;
         let mut config = Config::new(uri, transport);
         config.auto_ring = auto_ring;
+        config.reliable = reliable;
         config.credentials = match (user, password) {
             (Some(username), Some(password)) => Some(Credentials { username, secret: Secret::Password(password) }),
             (None, None) => None,
@@ -114,7 +127,18 @@ impl Options {
         for (word, value) in settings {
             set(&mut config, &word, value)?;
         }
-        Ok(Some(Options { transport, local, server, auto_answer, refuse_transfers, ring_for, trace, stay, config }))
+        Ok(Some(Options {
+            transport,
+            local,
+            server,
+            auto_answer,
+            refuse_transfers,
+            ring_for,
+            trace,
+            stay,
+            speed,
+            config,
+        }))
     }
 }
 

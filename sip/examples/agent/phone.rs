@@ -69,7 +69,7 @@ impl Phone {
             (Some(a), Some(b)) => a.min(b),
             (a, b) => a.or(b)?,
         };
-        Some(next.saturating_duration_since(self.now()))
+        Some(next.saturating_duration_since(self.now()) / self.options.speed)
     }
 
     /// Time has passed.
@@ -125,17 +125,24 @@ impl Phone {
 
     /// Answers a call that waits.
     pub fn answer(&mut self, call: CallId) -> Result<(), soft_phone_sip::Error> {
-        let (now, local) = (self.now(), self.local.ip());
-        let Some(talk) = self.talks.get_mut(&call) else { return Err(soft_phone_sip::Error::UnknownCall) };
-        let body = talk.session.answer(local, talk.offer.take().as_ref());
-        self.agent.answer(now, call, body)
+        let body = self.description(call).ok_or(soft_phone_sip::Error::UnknownCall)?;
+        self.agent.answer(self.now(), call, body)
     }
 
+    /// Our answer to what a call offers, or our offer when it leaves that to us.
+    pub fn description(&mut self, call: CallId) -> Option<Body> {
+        let local = self.local.ip();
+        let talk = self.talks.get_mut(&call)?;
+        Some(talk.session.answer(local, talk.offer.as_ref()))
+    }
+
+    /// The agent's clock, which `--speed` makes go faster.
     pub fn now(&self) -> Instant {
-        Instant::from_micros(u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX))
+        let elapsed = self.start.elapsed().as_micros() * u128::from(self.options.speed);
+        Instant::from_micros(u64::try_from(elapsed).unwrap_or(u64::MAX))
     }
 
-    /// Prints one line, with its time in ms since the start.
+    /// Prints one line, with the agent's time in ms.
     pub fn print(&mut self, mut line: Value) {
         line["at"] = self.now().as_millis().into();
         let mut out = io::stdout().lock();

@@ -1,7 +1,7 @@
 //! JSON lines out: what each event of the agent says.
 
 use serde_json::{Value, json};
-use soft_phone_sip::{Agent, Body, Event};
+use soft_phone_sip::{Agent, Body, Event, Facts, Remote};
 
 /// An error that belongs to no event of the agent.
 pub fn error(text: String) -> Value {
@@ -68,6 +68,8 @@ pub fn event(agent: &Agent, event: &Event) -> Value {
                 "remote": known.map(|call| call.remote().uri.to_string()),
                 "name": known.and_then(|call| call.remote().display_name.clone()),
                 "offer": offer.as_ref().map(body),
+                "replaces": known.and_then(|call| call.replaces()).map(|call| call.0),
+                "facts": known.map(|call| facts(call.facts())),
             })
         }
         Event::Progress { call, status, answer, fork } => json!({
@@ -115,6 +117,20 @@ pub fn event(agent: &Agent, event: &Event) -> Value {
         }
         other => json!({ "event": "other", "text": format!("{other:?}") }),
     }
+}
+
+fn facts(facts: &Facts) -> Value {
+    let address = |remote: &Remote| remote.uri.to_string();
+    json!({
+        "asserted": facts.asserted,
+        "privacy": facts.privacy,
+        "diversion": facts.diversion.iter().map(address).collect::<Vec<_>>(),
+        "alertInfo": facts.alert_info,
+        "callInfo": facts.call_info,
+        "autoAnswer": facts.auto_answer.map(|after| after.as_secs()),
+        "referredBy": facts.referred_by.as_ref().map(address),
+        "subject": facts.subject,
+    })
 }
 
 fn body(body: &Body) -> Value {
