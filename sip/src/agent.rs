@@ -6,6 +6,7 @@ mod entropy;
 mod flows;
 mod incoming;
 mod info;
+mod offer;
 mod outgoing;
 pub(crate) mod redirect;
 mod refer;
@@ -13,6 +14,7 @@ mod register;
 pub(crate) mod reliable;
 mod replaces;
 mod session;
+mod session_timer;
 mod transfer;
 
 use std::collections::VecDeque;
@@ -29,6 +31,7 @@ use crate::dialog::Dialog;
 use crate::event::{Event, QueryId, RegistrationState, TransferId};
 use crate::message::{Message, Request, Response};
 use crate::registration::Registrations;
+use crate::session::MIN_SE;
 use crate::table::Table;
 use crate::timer::TimerTable;
 use crate::transaction::{self, ClientKey, Failure, Flow, Layer, Timers, Transmit};
@@ -79,6 +82,11 @@ pub struct Config {
     pub reliable: bool,
     /// Calls at a time. Further ones are refused: ours with an error, those of others with 486.
     pub max_calls: usize,
+    /// How long a session may last without a refresh (RFC 4028), as we ask for it; `None`: for ever, unless the other
+    /// end asks.
+    pub session_expires: Option<Duration>,
+    /// The shortest time between refreshes that we agree to; 90 s at least.
+    pub min_se: Duration,
     /// `User-Agent` and `Server`.
     pub user_agent: String,
     /// Time constants of the transactions.
@@ -101,6 +109,8 @@ impl Config {
             auto_ring: true,
             trickle: false,
             reliable: true,
+            session_expires: Some(Duration::from_secs(1_800)),
+            min_se: MIN_SE,
             max_calls: 32,
             user_agent: concat!("soft-phone/", env!("CARGO_PKG_VERSION")).to_owned(),
             timers: Timers::default(),
@@ -165,6 +175,12 @@ enum Timer {
     PrackWait(CallId),
     /// A BYE has waited for a connection for too long.
     Owed(CallId),
+    /// The session is to be refreshed.
+    Refresh(CallId),
+    /// Nobody has refreshed the session.
+    Expire(CallId),
+    /// Our offer has met one of the peer, and is tried again.
+    Glare(CallId),
     /// Nothing was heard of a transfer, or nobody decided about it.
     Transfer(TransferId),
     /// The target of an attended transfer does not end the call that was replaced.
@@ -185,6 +201,8 @@ enum Purpose {
     Prack,
     Options(QueryId),
     Bindings(QueryId),
+    /// A later INVITE, or UPDATE.
+    Offer(CallId),
     Refer(TransferId),
     Notify(TransferId),
     Info(QueryId),
@@ -217,6 +235,8 @@ pub struct Agent {
     credentials: Option<digest::Credentials>,
     ring_timeout: Duration,
     auto_ring: bool,
+    session_expires: Option<Duration>,
+    min_se: Duration,
     max_calls: usize,
     times: Timers,
     entropy: Entropy,
@@ -270,6 +290,8 @@ impl Agent {
             credentials: config.credentials,
             ring_timeout: config.ring_timeout,
             auto_ring: config.auto_ring,
+            session_expires: config.session_expires.map(|wanted| wanted.max(MIN_SE)),
+            min_se: config.min_se.max(MIN_SE),
             max_calls: config.max_calls,
             times: config.timers,
             entropy,
@@ -365,6 +387,10 @@ impl Agent {
                 Timer::AckWait(call) => self.give_up_ack(now, call),
                 Timer::Provisional(call) => self.resend_provisional(now, call),
                 Timer::PrackWait(call) => self.give_up_prack(now, call),
+                Timer::Refresh(call) => self.refresh_due(now, call),
+                Timer::Expire(call) => self.session_over(now, call),
+                // Without a connection: the next one begins with an offer of its own.
+                Timer::Glare(call) => drop(self.send_offer(now, call)),
                 Timer::Owed(call) => self.finish(now, call, Ending::local(Cause::Network)),
                 Timer::Transfer(id) => {
                     self.give_up_referral(now, id);
@@ -489,6 +515,9 @@ impl Agent {
         if matches!(response.status, 401 | 407) && self.retry_with_credentials(now, key, &response) {
             return;
         }
+        if response.status == 422 && self.retry_longer(now, key, &response) {
+            return;
+        }
         match purpose {
             Purpose::Register { slot, remove } => self.on_register_answer(now, key, slot, remove, &response),
             Purpose::Invite(call) if self.goes_elsewhere(now, key, call, &response) => {}
@@ -500,6 +529,7 @@ impl Agent {
                 let allow = response.headers.get_list("Allow").map(str::to_owned).collect();
                 self.events.push_back(Event::Options { query, status: Some(response.status), allow });
             }
+            Purpose::Offer(call) => self.on_offer_answer(now, key, flow, call, &response),
             Purpose::Refer(id) => self.on_refer_answer(now, id, &response),
             Purpose::Notify(id) => self.on_notify_answer(now, id, response.status),
             Purpose::Info(query) => self.on_info_answer(now, query, Some(response.status)),
@@ -508,7 +538,7 @@ impl Agent {
 
     /// A challenge: the same request with the next CSeq and credentials (RFC 3261 §22.2). Whether that was possible.
     fn retry_with_credentials(&mut self, now: Instant, key: ClientKey, response: &Response) -> bool {
-        let Some(Pending { purpose, mut request, mut tried }) = self.pending.remove(key) else { return false };
+        let Some(Pending { purpose, request, mut tried }) = self.pending.remove(key) else { return false };
         let useless = match purpose {
             Purpose::Register { slot, remove } => {
                 self.slot(slot).running != Some(key) || (!remove && !self.registrations.wanted)
@@ -518,7 +548,13 @@ impl Agent {
             _ => false,
         };
         let retry = !useless && self.auth.challenged(response, self.credentials.as_ref(), &mut tried);
-        let Some(mut cseq) = request.cseq().ok().filter(|_| retry) else { return false };
+        retry && self.send_again(now, Pending { purpose, request, tried })
+    }
+
+    /// Sends a request that was refused once more, with the next CSeq. Whether that was possible.
+    fn send_again(&mut self, now: Instant, pending: Pending) -> bool {
+        let Pending { purpose, mut request, tried } = pending;
+        let Ok(mut cseq) = request.cseq() else { return false };
         cseq.seq = cseq.seq.saturating_add(1);
         if let Some(dialog) = self.dialog_of(&request) {
             // Another request of the dialog may have taken the next number.
@@ -543,6 +579,7 @@ impl Agent {
                     call.early.clear();
                 }
             }
+            Purpose::Offer(call) => self.set_offer_key(call, Some(new)),
             Purpose::Refer(id) => {
                 if let Some(referral) = self.referrals.get_mut(id) {
                     referral.id = seq;
@@ -567,6 +604,7 @@ impl Agent {
             Purpose::Options(query) => {
                 self.events.push_back(Event::Options { query, status: None, allow: Vec::new() });
             }
+            Purpose::Offer(call) => self.on_offer_failed(now, key, call, failure),
             Purpose::Refer(id) => self.on_refer_failed(now, id, failure),
             Purpose::Notify(id) => self.on_notify_failed(now, id, failure),
             Purpose::Info(query) => self.on_info_answer(now, query, None),
@@ -588,8 +626,10 @@ impl Agent {
         let _ = self.shift(id, CallState::Ended);
         let Some(call) = self.calls.remove(id) else { return };
         self.settle_provisionals(id);
-        self.timers.stop_all(|timer| {
-            matches!(timer, Timer::Ring(of) | Timer::Resend(of) | Timer::AckWait(of) | Timer::Owed(of) if *of == id)
+        self.timers.stop_all(|timer| match timer {
+            Timer::Ring(of) | Timer::Resend(of) | Timer::AckWait(of) | Timer::Owed(of) => *of == id,
+            Timer::Refresh(of) | Timer::Expire(of) | Timer::Glare(of) => *of == id,
+            _ => false,
         });
         if let (Some(offer), Some(dialog)) = (call.offer, &call.dialog) {
             // RFC 3261 §15.1.2: what waits for an answer in a dialog that ends gets 487.

@@ -9,8 +9,9 @@ use crate::agent::redirect::Redirects;
 use crate::agent::reliable::Reliable;
 use crate::dialog::Dialog;
 use crate::message::Request;
+use crate::session::Session;
 use crate::transaction::{ClientKey, Flow, ServerKey};
-use crate::{Error, NameAddr, Uri};
+use crate::{Error, Method, NameAddr, Uri};
 
 pub use facts::Facts;
 
@@ -248,7 +249,11 @@ pub struct Call {
     pub(crate) early: Vec<Dialog>,
     /// The dialog, once there is exactly one: from the INVITE on (inbound), from the 2xx on (outbound).
     pub(crate) dialog: Option<Dialog>,
-    /// The peer's INVITE, first or later, that waits for an answer of ours.
+    /// The descriptions in force, and what changes them.
+    pub(crate) session: Session,
+    /// The hold that was told of.
+    pub(crate) remote_held: bool,
+    /// The peer's INVITE, first or later, or UPDATE, that waits for an answer of ours.
     pub(crate) offer: Option<Offer>,
     /// Our 2xx that waits for its ACK.
     pub(crate) unacknowledged: Option<Unacknowledged>,
@@ -278,7 +283,9 @@ pub(crate) struct Offer {
     pub(crate) flow: Flow,
     /// Without its body.
     pub(crate) request: Request,
-    /// It had no session description: ours goes out in the 2xx, and the ACK brings the answer.
+    /// Its session description.
+    pub(crate) description: Option<Body>,
+    /// Ours goes out first, and the ACK, or a PRACK, brings the answer.
     pub(crate) answer_in_ack: bool,
 }
 
@@ -289,8 +296,8 @@ pub(crate) struct Unacknowledged {
     pub(crate) payload: Vec<u8>,
     pub(crate) seq: u32,
     pub(crate) interval: Duration,
-    /// As in [`Offer`].
-    pub(crate) answer_in_ack: bool,
+    /// Our offer, which the ACK answers.
+    pub(crate) offered: Option<Body>,
 }
 
 /// What the event at the end will say.
@@ -323,6 +330,8 @@ impl Call {
             invite: None,
             early: Vec::new(),
             dialog: None,
+            session: Session::default(),
+            remote_held: false,
             offer: None,
             unacknowledged: None,
             ending: None,
@@ -335,6 +344,11 @@ impl Call {
             redirects: None,
             reason: None,
         }
+    }
+
+    /// Its dialog, or the first of those that it may have once it is answered.
+    pub(crate) fn any_dialog(&self) -> Option<&Dialog> {
+        self.dialog.as_ref().or(self.early.first())
     }
 
     /// The agent's own name for the call.
@@ -355,6 +369,16 @@ impl Call {
     /// Where the call stands.
     pub const fn state(&self) -> CallState {
         self.state
+    }
+
+    /// Whether the other end has put us on hold, or plays us something instead of listening.
+    pub const fn remote_held(&self) -> bool {
+        self.remote_held
+    }
+
+    /// Whether the other end has said in an `Allow` header that it takes such requests.
+    pub fn allows(&self, method: &Method) -> bool {
+        self.session.allows(method)
     }
 
     /// Whether the other end takes candidates one by one (RFC 8840): by [`Agent::info`](crate::Agent::info) with the

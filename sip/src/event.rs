@@ -155,12 +155,36 @@ pub enum Event {
         /// The call.
         call: CallId,
     },
-    /// The ACK of a re-INVITE without an offer brought the peer's answer to ours.
+    /// The peer's answer to our [`Agent::offer`](crate::Agent::offer), or to the one that we made in the 2xx of a
+    /// re-INVITE without one; or its changed answer to a refresh of the session.
     Answer {
         /// The call.
         call: CallId,
         /// The session description.
         answer: Body,
+    },
+    /// Our [`Agent::offer`](crate::Agent::offer) was refused, or the connection took it along: the session stays as it
+    /// was.
+    OfferFailed {
+        /// The call.
+        call: CallId,
+        /// The final answer's status; 491 also when the peer's offer came before ours had left; `None`: none came.
+        status: Option<u16>,
+        /// The final answer's reason phrase.
+        reason: Option<String>,
+    },
+    /// The peer put us on hold, or took us off it, by the direction of its description (RFC 3264 §8.4).
+    RemoteHold {
+        /// The call.
+        call: CallId,
+        /// On hold now.
+        held: bool,
+    },
+    /// The connection of an established call is another one from now on. Owed: [`Agent::offer`](crate::Agent::offer), so
+    /// that the other end learns where we are (a new REGISTER does not tell it) and the media find their way.
+    Recover {
+        /// The call.
+        call: CallId,
     },
     /// A call moved from one state to another.
     State {

@@ -21,6 +21,7 @@ pub mod reg_event;
 mod registration;
 mod scan;
 pub mod sdp;
+mod session;
 mod table;
 mod timer;
 pub mod transaction;

@@ -24,6 +24,10 @@ impl<K: Copy + PartialEq> TimerTable<K> {
         }
     }
 
+    pub(crate) fn is_set(&self, timer: &K) -> bool {
+        self.entries.iter().any(|(k, _)| k == timer)
+    }
+
     pub(crate) fn stop(&mut self, timer: K) {
         self.entries.retain(|(k, _)| *k != timer);
     }

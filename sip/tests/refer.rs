@@ -546,7 +546,7 @@ fn a_refer_that_the_connection_took_along_may_have_arrived() {
     phone.agent.handle_connected(phone.now, Flow(2));
     phone.sent();
     phone.receive(&notify(2, &tag, "refer", "terminated", "SIP/2.0 486 Busy Here"));
-    assert_eq!(phone.events(), ["transfer(486, done)"]);
+    assert_eq!(phone.events(), ["recover", "transfer(486, done)"]);
     // Or it may not.
     phone.agent.transfer(phone.now, call, "600").unwrap();
     phone.sent();
@@ -555,7 +555,7 @@ fn a_refer_that_the_connection_took_along_may_have_arrived() {
     phone.agent.handle_connected(phone.now, Flow(3));
     phone.sent();
     phone.advance(Duration::from_secs(33));
-    assert_eq!(phone.events(), ["transfer(408, done)"]);
+    assert_eq!(phone.events(), ["recover", "transfer(408, done)"]);
     // And without a connection there is no REFER.
     phone.agent.handle_disconnected(phone.now, phone.flow);
     assert_eq!(phone.agent.transfer(phone.now, call, "600"), Err(Error::NotConnected));

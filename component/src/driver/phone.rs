@@ -318,6 +318,8 @@ impl Phone {
             }
             Event::InfoAnswered { query, status } => self.on_query(query, status),
             Event::TransferProgress { .. } | Event::Info { .. } | Event::Dtmf { .. } => {}
+            // The element makes no offers of its own yet.
+            Event::OfferFailed { .. } | Event::RemoteHold { .. } | Event::Recover { .. } => {}
         }
     }
 

@@ -9,8 +9,8 @@ use crate::registration::Binding;
 use crate::value::{check_text, decimal, is_token};
 use crate::{Body, CSeq, Error, Headers, Method, NameAddr, Remote, Uri};
 
-/// What we do; `UPDATE`, `MESSAGE` and the like are refused with this list.
-pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, INFO, NOTIFY, REFER";
+/// What we do; `MESSAGE`, `PUBLISH` and the like are refused with this list.
+pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO, NOTIFY, REFER";
 
 /// The only body that we read.
 pub(super) const ACCEPT: &str = "application/sdp";
@@ -179,7 +179,7 @@ impl Identity {
         self.add_contact(headers);
         // RFC 6086 §4.2.2: an empty list says that we know of packages and take none.
         headers.push_parsed("Recv-Info", self.packages().to_owned());
-        let mut supported = vec!["replaces"];
+        let mut supported = vec!["replaces", "timer"];
         if self.prack {
             supported.push(super::reliable::RELIABLE);
         }
@@ -199,7 +199,8 @@ impl Identity {
         let known = |name: &str| tag.eq_ignore_ascii_case(name);
         match method {
             Method::Refer => known("norefersub"),
-            Method::Invite => known("replaces") || (self.prack && known(super::reliable::RELIABLE)),
+            Method::Invite => known("replaces") || known("timer") || (self.prack && known(super::reliable::RELIABLE)),
+            Method::Update => known("timer"),
             _ => self.prack && known(super::reliable::RELIABLE),
         }
     }

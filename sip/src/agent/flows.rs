@@ -5,7 +5,7 @@ use super::{Agent, Pending, Purpose};
 use crate::message::{Request, Response};
 use crate::registration::Binding;
 use crate::transaction::Flow;
-use crate::{Error, Event, Instant, Method, QueryId, RegistrationState};
+use crate::{CallState, Error, Event, Instant, Method, QueryId, RegistrationState};
 
 impl Agent {
     /// A connection is there: the one to use from now on. A registration that is wanted is made, or renewed, on it, and
@@ -28,6 +28,7 @@ impl Agent {
         for call in self.calls.keys(|call| call.owes_bye) {
             self.send_bye(now, call);
         }
+        self.recover();
         self.resume_notifies(now);
         self.send_infos(now);
         self.drain(now);
@@ -43,6 +44,21 @@ impl Agent {
         }
         self.layer.handle_flow_closed(now, flow);
         self.drain(now);
+        self.recover();
+    }
+
+    /// The calls whose connection is gone go on over the one for new requests.
+    fn recover(&mut self) {
+        if self.flow.is_none() {
+            return;
+        }
+        for id in self.calls.keys(|call| matches!(call.state, CallState::Active | CallState::Held)) {
+            let lost = self.calls.get(id).is_some_and(|call| !call.flow.is_some_and(|flow| self.is_live(flow)));
+            if let Some(call) = self.calls.get_mut(id).filter(|_| lost) {
+                call.flow = self.flow;
+                self.events.push_back(Event::Recover { call: id });
+            }
+        }
     }
 
     /// The connections with the number and the registration of each, the preferred one first.

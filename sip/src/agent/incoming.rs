@@ -98,7 +98,7 @@ impl Agent {
     fn refusal(&mut self, request: &Request, key: &ServerKey, tag: &str) -> Option<Response> {
         let status = match request.method {
             Method::Invite | Method::Ack | Method::Bye | Method::Cancel | Method::Options => None,
-            Method::Info | Method::Refer | Method::Notify | Method::Prack => None,
+            Method::Info | Method::Refer | Method::Notify | Method::Prack | Method::Update => None,
             Method::Subscribe if is_refer(request) => None,
             // RFC 6665 §8.3.2: we serve no event package.
             Method::Subscribe => Some(489),
@@ -160,6 +160,7 @@ impl Agent {
             // An early dialog: the INVITE that is in progress is ours (§14.2), and BYE is the caller's alone (§15).
             return match request.method {
                 Method::Invite => self.reply_status(now, key, &request, 491, tag),
+                Method::Update => self.on_update(now, id, key, flow, request, tag),
                 Method::Options => self.reply_options(now, key, &request, tag),
                 Method::Info => self.on_early_info(now, id, key, &request, tag),
                 _ => self.reply_status(now, key, &request, 481, tag),
@@ -171,7 +172,8 @@ impl Agent {
         // Where the peer's requests come over, ours go.
         call.flow = Some(flow);
         match request.method {
-            Method::Invite => self.on_reinvite(now, id, key, flow, request),
+            Method::Invite => self.on_reinvite(now, id, key, flow, request, tag),
+            Method::Update => self.on_update(now, id, key, flow, request, tag),
             Method::Bye => self.on_bye(now, id, key, &request, tag),
             Method::Info => self.on_info(now, id, key, &request, tag),
             Method::Prack => self.on_prack(now, id, key, &request, tag),
@@ -194,6 +196,9 @@ impl Agent {
         let (Ok(dialog), Ok(from)) = (Dialog::of_request(&request, tag), request.from()) else {
             return self.reply_status(now, key, &request, 400, tag);
         };
+        if let Some(refusal) = self.too_short(&request, tag) {
+            return self.reply(now, key, refusal);
+        }
         let id = CallId(self.take_id());
         let remote = asserted(&request.headers).unwrap_or_else(|| Remote::from(from));
         let mut call = Call::new(id, request.call_id().to_owned(), Direction::Inbound, remote);
@@ -204,7 +209,14 @@ impl Agent {
         let headers_only = Request { body: Vec::new(), ..request };
         call.flow = Some(flow);
         call.dialog = Some(dialog);
-        call.offer = Some(Offer { key, flow, request: headers_only, answer_in_ack: offer.is_none() });
+        call.session.learn(&headers_only.headers);
+        call.offer = Some(Offer {
+            key,
+            flow,
+            request: headers_only,
+            description: offer.clone(),
+            answer_in_ack: offer.is_none(),
+        });
         self.calls.insert(id, call);
         self.events.push_back(Event::Incoming { call: id, offer });
         // Who takes the place of a call does not wait for somebody to come to the telephone.

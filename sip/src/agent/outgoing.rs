@@ -8,6 +8,7 @@ use super::{Acknowledged, Agent, CallOptions, MAX_ACKS, Pending, Purpose, Timer}
 use crate::call::{Body, Call, CallId, CallState, Cause, Direction, Ending};
 use crate::dialog::Dialog;
 use crate::message::Response;
+use crate::session::Session;
 use crate::transaction::{ClientKey, Flow};
 use crate::{Error, Event, Instant, Method, NameAddr};
 
@@ -41,12 +42,16 @@ impl Agent {
         let (sip_call_id, tag) = (self.entropy.token(), self.entropy.token());
         let mut request = self.identity.request(Method::Invite, to.uri.clone(), &to, &sip_call_id, &tag, 1);
         self.identity.offer_contact(&mut request.headers);
+        if let Some(interval) = self.session_expires {
+            super::session_timer::ask(&mut request.headers, interval, None, None);
+        }
         for (name, value) in headers {
             request.headers.push(name, value)?;
         }
         let redirects = (options.redirects > 0).then(|| Redirects::new(options.redirects, to.uri.clone()));
         self.identity.add_wishes(&mut request, &options, &tag)?;
         add_options(&mut request, options)?;
+        let session = Session::offering(offer.clone());
         request.headers.push("Content-Type", offer.content_type)?;
         request.body = offer.bytes;
         let id = CallId(self.take_id());
@@ -54,6 +59,7 @@ impl Agent {
         let key = self.send_request(now, pending)?;
         let mut call = Call::new(id, sip_call_id, Direction::Outbound, to.into());
         call.flow = self.flow;
+        call.session = session;
         call.invite = Some(key);
         call.redirects = redirects;
         self.calls.insert(id, call);
@@ -121,7 +127,11 @@ impl Agent {
             call.facts.asserted = true;
         }
         note_packages(call, &response.headers);
+        call.session.learn(&response.headers);
         let answer = description(&response.headers, &response.body);
+        if let Some(answer) = answer.clone() {
+            call.session.set_remote(answer, true);
+        }
         let next = match (answer.is_some(), response.status) {
             (true, _) => Some(CallState::Early),
             (false, 180) => Some(CallState::Ringing),
@@ -137,12 +147,8 @@ impl Agent {
     }
 
     fn on_invite_accepted(&mut self, now: Instant, key: ClientKey, flow: Flow, id: CallId, response: &Response) {
-        let Ok(to) = response.to() else { return };
-        // §13.2.2.4: the same 2xx again means that the ACK was lost.
-        let known = |ack: &&Acknowledged| ack.invite == key && ack.to_tag.as_deref() == to.tag();
-        if let Some(ack) = self.acks.iter().find(known) {
-            let (flow, payload) = (self.live_or_now(flow), ack.payload.clone());
-            return self.layer.send_bytes(flow, payload);
+        if self.repeat_ack(key, flow, response) {
+            return;
         }
         let Some(mut dialog) = self.acknowledge(key, flow, response) else { return };
         let waits = self.calls.get(id).is_some_and(|call| call.dialog.is_none() && call.invite == Some(key));
@@ -159,6 +165,7 @@ impl Agent {
         }
         call.early.clear();
         note_packages(call, &response.headers);
+        call.session.learn(&response.headers);
         call.dialog = Some(dialog);
         if let Some(remote) = asserted(&response.headers) {
             call.remote = remote;
@@ -171,7 +178,12 @@ impl Agent {
         }
         let answer = description(&response.headers, &response.body);
         self.tell_transferor(now, id, response.status, &response.reason);
+        if let (Some(answer), Some(call)) = (answer.clone(), self.calls.get_mut(id)) {
+            call.session.set_remote(answer, true);
+        }
+        self.session_agreed(now, id, &response.headers);
         self.events.push_back(Event::Answered { call: id, answer, fork });
+        self.tell_hold(id);
     }
 
     /// 3xx to 6xx, after credentials were tried.
@@ -187,18 +199,37 @@ impl Agent {
         );
     }
 
+    /// §13.2.2.4: the same 2xx again means that the ACK was lost. Whether it was sent again, or cannot be.
+    pub(super) fn repeat_ack(&mut self, key: ClientKey, flow: Flow, response: &Response) -> bool {
+        let Ok(to) = response.to() else { return true };
+        let known = |ack: &&Acknowledged| ack.invite == key && ack.to_tag.as_deref() == to.tag();
+        let Some(ack) = self.acks.iter().find(known) else { return false };
+        let (flow, payload) = (self.live_or_now(flow), ack.payload.clone());
+        self.layer.send_bytes(flow, payload);
+        true
+    }
+
     /// Sends the ACK of a 2xx, keeps it for the next time, and makes the dialog.
-    fn acknowledge(&mut self, key: ClientKey, flow: Flow, response: &Response) -> Option<Dialog> {
+    pub(super) fn acknowledge(&mut self, key: ClientKey, flow: Flow, response: &Response) -> Option<Dialog> {
         let invite = self.layer.client_request(&key)?;
         let dialog = Dialog::of_response(invite, response).ok()?;
-        let mut ack = dialog.numbered(Method::Ack, dialog.local_seq);
+        self.send_ack(key, flow, &dialog, dialog.local_seq);
+        Some(dialog)
+    }
+
+    /// Sends the ACK of a 2xx to the INVITE with that number, and keeps it for the next time.
+    pub(super) fn send_ack(&mut self, key: ClientKey, flow: Flow, dialog: &Dialog, seq: u32) {
+        let Some(invite) = self.layer.client_request(&key) else { return };
+        let mut ack = dialog.numbered(Method::Ack, seq);
         // RFC 3261 §22.1: an ACK cannot be challenged, it carries what the INVITE did.
         for name in ["Authorization", "Proxy-Authorization"] {
             for value in invite.headers.get_all(name) {
                 ack.headers.push_parsed(name, value.to_owned());
             }
         }
-        self.identity.stamp(&mut ack, &mut self.entropy).ok()?;
+        if self.identity.stamp(&mut ack, &mut self.entropy).is_err() {
+            return;
+        }
         let payload = ack.to_bytes();
         // The connection of the INVITE may be gone.
         self.layer.send_bytes(self.live_or_now(flow), payload.clone());
@@ -207,7 +238,6 @@ impl Agent {
         }
         let to_tag = dialog.remote.tag().map(str::to_owned);
         self.acks.push(Acknowledged { invite: key, to_tag, payload });
-        Some(dialog)
     }
 
     fn dismiss(&mut self, now: Instant, mut dialog: Dialog) {

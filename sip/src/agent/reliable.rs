@@ -120,6 +120,9 @@ impl Agent {
         let (status, body) = reliable.waiting.remove(0);
         let body = body.filter(|_| !reliable.described);
         let described = body.is_some();
+        if let Some(body) = body.clone() {
+            call.session.agree(offer.description.clone(), body);
+        }
         let tag = dialog.local.tag().unwrap_or("");
         // The body's type was checked when it came.
         let Ok(mut response) = self.identity.dialog_response(&offer.request, status, tag, body) else { return };
@@ -201,6 +204,7 @@ impl Agent {
                 if let Some(offer) = &mut call.offer {
                     offer.answer_in_ack = false;
                 }
+                call.session.set_remote(answer.clone(), true);
                 self.events.push_back(Event::Answer { call: id, answer });
             }
             // §5: the first exchange is over, this is the next.
@@ -254,6 +258,9 @@ impl Agent {
             response.body.clone_from(&body.bytes);
         }
         let key = *key;
+        if let Some(body) = body {
+            call.session.set_local(body.clone(), true);
+        }
         reliable.offer = None;
         self.layer.respond(now, &key, response)?;
         Ok(true)

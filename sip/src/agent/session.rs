@@ -85,32 +85,46 @@ impl Agent {
         Ok(())
     }
 
-    /// Answers the INVITE that waits with 200 and begins to wait for the ACK.
+    /// Answers the INVITE that waits with 200 and begins to wait for the ACK; an UPDATE with 200, and that is all.
     pub(super) fn send_answer(&mut self, now: Instant, id: CallId, body: Body) -> Result<(), Error> {
         let body = Some(body).filter(|_| !self.was_described(id));
         let call = self.calls.get_mut(id).ok_or(Error::UnknownCall)?;
         let wrong = Error::WrongState { state: call.state.as_str() };
-        let (Some(offer), Some(dialog)) = (&call.offer, call.dialog.as_mut()) else { return Err(wrong) };
+        let (Some(offer), Some(dialog)) = (&call.offer, call.any_dialog()) else { return Err(wrong) };
         let tag = dialog.local.tag().unwrap_or("");
-        let response = self.identity.dialog_response(&offer.request, 200, tag, body)?;
-        let (payload, seq) = (response.to_bytes(), offer.request.cseq()?.seq);
-        self.layer.respond(now, &offer.key, response)?;
-        // RFC 3261 §12.2.2: the peer's target moves when its INVITE is accepted.
-        dialog.refresh_target(offer.request.contacts());
+        let mut response = self.identity.dialog_response(&offer.request, 200, tag, body.clone())?;
+        let (key, request, seq) = (offer.key, offer.request.clone(), offer.request.cseq()?.seq);
+        self.agree(now, id, &request, &mut response);
+        let payload = response.to_bytes();
+        self.layer.respond(now, &key, response)?;
+        let Some(call) = self.calls.get_mut(id) else { return Ok(()) };
+        if let Some(dialog) = &mut call.dialog {
+            // RFC 3261 §12.2.2, RFC 3311 §5.2: the peer's target moves when its request is accepted.
+            dialog.refresh_target(request.contacts());
+        }
+        let Some(offer) = call.offer.take() else { return Ok(()) };
+        let mut offered = body;
+        if !offer.answer_in_ack
+            && let Some(ours) = offered.take()
+        {
+            call.session.agree(offer.description, ours);
+        }
+        if request.method == Method::Update {
+            self.tell_hold(id);
+            return Ok(());
+        }
         let interval = self.times.t1;
-        let (flow, answer_in_ack) = (offer.flow, offer.answer_in_ack);
-        call.unacknowledged = Some(Unacknowledged { flow, payload, seq, interval, answer_in_ack });
-        call.offer = None;
+        call.unacknowledged = Some(Unacknowledged { flow: offer.flow, payload, seq, interval, offered });
         self.settle_provisionals(id);
         self.timers.set(Timer::Resend(id), now + interval);
         self.timers.set(Timer::AckWait(id), now + self.times.give_up());
         Ok(())
     }
 
-    /// Answers the INVITE that waits with a refusal.
+    /// Answers the INVITE or UPDATE that waits with a refusal.
     pub(super) fn refuse_offer(&mut self, now: Instant, id: CallId, status: u16, reason: Option<&str>) {
         let Some(call) = self.calls.get_mut(id) else { return };
-        let (Some(offer), Some(dialog)) = (call.offer.take(), &call.dialog) else { return };
+        let (Some(offer), Some(dialog)) = (call.offer.take(), call.any_dialog()) else { return };
         let response = self.identity.response(&offer.request, status, reason, dialog.local.tag().unwrap_or(""));
         // Refused only when its connection took the transaction along.
         let _ = self.layer.respond(now, &offer.key, response);
@@ -143,7 +157,11 @@ impl Agent {
             return;
         };
         self.forget_answer(id);
-        let answer = description(&request.headers, &request.body).filter(|_| answered.answer_in_ack);
+        let answer = description(&request.headers, &request.body).filter(|_| answered.offered.is_some());
+        if let (Some(ours), Some(theirs), Some(call)) = (answered.offered, &answer, self.calls.get_mut(id)) {
+            call.session.set_local(ours, false);
+            call.session.set_remote(theirs.clone(), true);
+        }
         match self.calls.get(id).map(|call| call.state) {
             Some(CallState::Answering) if self.shift(id, CallState::Active).is_ok() => {
                 self.events.push_back(Event::Answered { call: id, answer, fork: 0 });
@@ -156,6 +174,10 @@ impl Agent {
                     self.events.push_back(Event::Answer { call: id, answer });
                 }
             }
+        }
+        self.tell_hold(id);
+        if self.send_offer(now, id).is_err() {
+            self.yield_offer(id);
         }
     }
 
@@ -218,8 +240,16 @@ impl Agent {
         }
     }
 
-    /// A later INVITE in the dialog of a call (§14.2).
-    pub(super) fn on_reinvite(&mut self, now: Instant, id: CallId, key: ServerKey, flow: Flow, request: Request) {
+    /// A later INVITE in the dialog of a call, or an UPDATE with an offer (§14.2, RFC 3311 §5.2).
+    pub(super) fn on_reinvite(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        key: ServerKey,
+        flow: Flow,
+        request: Request,
+        tag: &str,
+    ) {
         let Some(call) = self.calls.get_mut(id) else { return };
         let refusal = match call.state {
             // BYE is under way: for us the dialog is over.
@@ -228,11 +258,14 @@ impl Agent {
             _ if call.offer.is_some() => 500,
             // Our own offer is open in a 2xx without its ACK: 491, as if an INVITE of ours were.
             _ if call.unacknowledged.is_some() => 491,
+            // §14.2: an offer of ours is under way. Theirs is not handed on.
+            _ if call.session.exchange.as_ref().is_some_and(|ours| ours.key.is_some() && ours.body.is_some()) => 491,
             CallState::Active | CallState::Held => 0,
+            // RFC 3311 §5.2: before the answer, once the first offer has its own.
+            _ if call.session.remote.is_some() => 0,
             _ => 491,
         };
         if refusal != 0 {
-            let Some(tag) = call.dialog.as_ref().and_then(|dialog| dialog.local.tag()) else { return };
             let mut response = self.identity.response(&request, refusal, None, tag);
             if refusal == 500 {
                 // §14.2: "between 0 and 10 seconds", at random.
@@ -240,16 +273,55 @@ impl Agent {
             }
             return self.reply(now, key, response);
         }
+        if let Some(refusal) = self.too_short(&request, tag) {
+            return self.reply(now, key, refusal);
+        }
+        self.yield_offer(id);
+        let Some(call) = self.calls.get_mut(id) else { return };
+        call.session.learn(&request.headers);
         let offer = description(&request.headers, &request.body);
         let headers_only = Request { body: Vec::new(), ..request };
-        call.offer = Some(Offer { key, flow, request: headers_only, answer_in_ack: offer.is_none() });
+        call.offer = Some(Offer {
+            key,
+            flow,
+            request: headers_only,
+            description: offer.clone(),
+            answer_in_ack: offer.is_none(),
+        });
         self.events.push_back(Event::Offer { call: id, offer });
+    }
+
+    /// An UPDATE (RFC 3311 §5.2), also before the call is answered.
+    pub(super) fn on_update(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        key: ServerKey,
+        flow: Flow,
+        request: Request,
+        tag: &str,
+    ) {
+        if description(&request.headers, &request.body).is_some() {
+            return self.on_reinvite(now, id, key, flow, request, tag);
+        }
+        if let Some(refusal) = self.too_short(&request, tag) {
+            return self.reply(now, key, refusal);
+        }
+        let Some(call) = self.calls.get_mut(id) else { return };
+        call.session.learn(&request.headers);
+        if let Some(dialog) = call.dialog.as_mut() {
+            dialog.refresh_target(request.contacts());
+        }
+        // No body, no injection: the headers are ours.
+        let Ok(mut response) = self.identity.dialog_response(&request, 200, tag, None) else { return };
+        self.agree(now, id, &request, &mut response);
+        self.reply(now, key, response);
     }
 
     fn waiting_offer(&self, id: CallId) -> Result<(), Error> {
         let call = self.calls.get(id).ok_or(Error::UnknownCall)?;
-        let established = matches!(call.state, CallState::Active | CallState::Held);
-        if established && call.offer.is_some() { Ok(()) } else { Err(Error::WrongState { state: call.state.as_str() }) }
+        let first = call.state == CallState::Incoming;
+        if !first && call.offer.is_some() { Ok(()) } else { Err(Error::WrongState { state: call.state.as_str() }) }
     }
 
     fn forget_answer(&mut self, id: CallId) {

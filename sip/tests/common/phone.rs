@@ -61,6 +61,9 @@ pub fn brief_event(event: &Event) -> String {
         Event::Redirected { target, .. } => format!("redirected({target})"),
         Event::OfferWithdrawn { .. } => "offer-withdrawn".to_owned(),
         Event::Answer { .. } => "answer".to_owned(),
+        Event::OfferFailed { status, .. } => format!("offer-failed({status:?})"),
+        Event::RemoteHold { held, .. } => format!("remote-hold({held})"),
+        Event::Recover { .. } => "recover".to_owned(),
         Event::State { state, previous, .. } => format!("{previous}>{state}"),
         Event::Ended { cause, status, .. } => match status {
             Some(status) => format!("ended({cause} {status})"),
