@@ -59,6 +59,7 @@ export class SoftPhone extends HTMLElement {
   open() { this.#phone.show(true); }
   close() { this.#phone.show(false); }
   dial(number) { this.#phone.dial(String(number)); }
+  conference(calls) { return this.#phone.conference([...calls]); }
   diagnostics() { return this.#phone.diagnostics(); }
 }
 

@@ -11,7 +11,7 @@ use web_sys::MediaStream;
 use crate::driver::{Driver, output};
 use crate::failure::{CLOSED, Failure};
 use crate::js;
-use crate::state::{Call, CallState};
+use crate::state::{Call, CallState, Problem};
 
 /// What driver and page know of a call together.
 pub struct Shared {
@@ -181,4 +181,46 @@ impl SoftPhoneCall {
         let transport = js::get(options, "transport").as_string();
         self.ask(|driver, key| driver.send_dtmf(key, &tones.unwrap_or_default(), transport.as_deref()))
     }
+
+    /// Puts the far end on hold; settles when it has agreed.
+    pub fn hold(&self) -> Promise {
+        self.ask(Driver::hold)
+    }
+
+    /// Takes the far end back from hold, and puts another call that is spoken in on hold.
+    pub fn resume(&self) -> Promise {
+        self.ask(Driver::resume)
+    }
+
+    /// Has the far end call `target`; settles when it was answered there, and this call is over.
+    pub fn transfer(&self, target: &str) -> Promise {
+        self.ask(|driver, key| driver.transfer(key, target))
+    }
+
+    /// Connects the far end with that of another call; settles as `transfer` does.
+    #[wasm_bindgen(js_name = transferTo)]
+    pub fn transfer_to(&self, call: &JsValue) -> Promise {
+        self.ask(|driver, key| driver.transfer_to(key, call))
+    }
+
+    /// Sends a call that comes in to `target` (302); settles when it is over here.
+    pub fn redirect(&self, target: &str) -> Promise {
+        self.ask(|driver, key| driver.redirect(key, target))
+    }
+
+    /// Pictures in a call: not there yet.
+    #[wasm_bindgen(js_name = setVideo)]
+    pub fn set_video(&self, _on: bool) -> Promise {
+        no_video()
+    }
+
+    /// The screen in a call: not there yet.
+    #[wasm_bindgen(js_name = shareScreen)]
+    pub fn share_screen(&self, _on: bool) -> Promise {
+        no_video()
+    }
+}
+
+fn no_video() -> Promise {
+    js::rejected(&Failure::new(Problem::Unsupported.as_str(), "this phone carries voice only"))
 }

@@ -8,9 +8,13 @@
 mod calls;
 mod controls;
 mod facts;
+mod lines;
 pub(crate) mod output;
 mod phone;
+mod repair;
 mod sign_in;
+mod transfer;
+mod trickle;
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -19,7 +23,7 @@ use js_sys::{Array, Function, Promise};
 use soft_phone_sip::Instant;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{CustomEvent, CustomEventInit, HtmlElement, PageTransitionEvent, ShadowRoot};
+use web_sys::{CustomEvent, CustomEventInit, EventTarget, HtmlElement, PageTransitionEvent, ShadowRoot};
 
 use crate::account::{Fallback, Value};
 use crate::clock::{self, Timer};
@@ -39,6 +43,7 @@ use crate::view::{Corner, Mode, View, ViewConfig};
 use output::Output;
 use phone::Phone;
 use sign_in::Source;
+use transfer::Target;
 
 /// 603: the user says no, for all of the user's phones (RFC 3261 §21.6.2).
 const DECLINE: u16 = 603;
@@ -218,7 +223,11 @@ impl Driver {
         // Getters of the page's object run here, with no borrow held.
         let options = controls::call_options(&js::read(options));
         let (end, promise) = Deferred::new();
-        self.run(|phone, _| phone.dial(target, options, end));
+        self.run(|phone, _| {
+            if let Some(key) = phone.dial(target, options, end) {
+                phone.speak_in(key);
+            }
+        });
         promise
     }
 
@@ -326,6 +335,23 @@ impl Driver {
                     self.mute(key, muted);
                 }
             }
+            Request::Hold { call, held } => {
+                with(&call, &|key| if held { self.hold(key) } else { self.resume(key) });
+            }
+            Request::Switch { call } => {
+                let key = self.phone.borrow().key_of(&call);
+                if let Some(key) = key {
+                    self.run(|phone, _| phone.speak_in(key));
+                }
+            }
+            Request::Transfer { call, target } => with(&call, &|key| self.transfer(key, &target)),
+            Request::TransferTo { call, other } => {
+                let other = self.phone.borrow().key_of(&other);
+                if let Some(other) = other {
+                    with(&call, &|key| self.begin_transfer(key, Target::Call(other)));
+                }
+            }
+            Request::Conference => quietly(self.connect_all()),
             Request::Dtmf { call, tone } => with(&call, &|key| self.send_dtmf(key, &tone, None)),
             Request::Device { kind, id } => self.choose_device(kind, id),
             Request::DoNotDisturb { on } => {
@@ -448,10 +474,21 @@ impl Driver {
                     if let Some(plan) = &mut phone.plan {
                         plan.handle_online(now);
                     }
+                    phone.on_network_change(now);
                 });
             }),
         ]);
-        self.listeners.borrow_mut().extend(plugged);
+        // Where a browser tells of it: another network, without having been offline.
+        let connection = js::get(&window.navigator(), "connection").dyn_into::<EventTarget>().ok();
+        let moved = connection.map(|connection| {
+            let me = self.me.clone();
+            Listener::new(&connection, "change", move |_| {
+                if let Some(driver) = me.upgrade() {
+                    driver.run(|phone, now| phone.on_network_change(now));
+                }
+            })
+        });
+        self.listeners.borrow_mut().extend(plugged.into_iter().chain(moved));
     }
 
     /// Unregisters and hangs up, now.
@@ -530,6 +567,9 @@ impl Driver {
                     if let Some(call) = answer {
                         quietly(self.answer(call));
                     }
+                }
+                Some(Output::Transfer { call, transfer, number, target }) => {
+                    self.follow(call, transfer, &number, target);
                 }
                 Some(Output::Settle { promise, result }) => promise.settle(result),
             }

@@ -108,6 +108,11 @@ impl Phone {
         self.driver.set_number(number);
     }
 
+    /// The method `conference`.
+    pub fn conference(&self, calls: &Array) -> Promise {
+        self.driver.conference(calls)
+    }
+
     /// The method `diagnostics`.
     pub fn diagnostics(&self) -> JsValue {
         self.driver.diagnostics()

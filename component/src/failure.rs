@@ -89,6 +89,7 @@ const fn sentence(problem: Problem) -> &'static str {
         Problem::Unsupported => "this browser lacks WebRTC, or the page is not served securely",
         Problem::NumberInvalid => "this cannot be dialled",
         Problem::NotRegistered => "not signed in",
+        Problem::TransferFailed => "the transfer failed, the call is still there",
     }
 }
 

@@ -5,12 +5,14 @@
 //! 200 behind it cannot race.
 
 pub mod answers;
+pub mod change;
 mod codecs;
 pub mod devices;
 mod gathering;
 pub mod keypad;
 pub mod meter;
 pub mod microphone;
+pub mod mixer;
 pub mod quality;
 
 use std::cell::{Cell, RefCell};
@@ -22,8 +24,9 @@ use js_sys::Promise;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 use web_sys::{
-    HtmlAudioElement, MediaStream, MediaStreamTrackState, RtcConfiguration, RtcPeerConnection, RtcPeerConnectionState,
-    RtcRtpTransceiver, RtcRtpTransceiverDirection, RtcSessionDescriptionInit, RtcTrackEvent, ShadowRoot,
+    HtmlAudioElement, MediaStream, MediaStreamTrack, MediaStreamTrackState, RtcConfiguration, RtcPeerConnection,
+    RtcPeerConnectionIceEvent, RtcPeerConnectionState, RtcRtpTransceiver, RtcSessionDescriptionInit, RtcTrackEvent,
+    ShadowRoot,
 };
 
 use crate::account::IceServer;
@@ -31,6 +34,7 @@ use crate::js;
 use crate::listener::Listener;
 use crate::state::Problem;
 use answers::{Answers, Step};
+use change::Wish;
 use gathering::Gathering;
 use microphone::{Microphone, Pending};
 use quality::Sample;
@@ -41,8 +45,16 @@ pub enum Report {
     Description(String),
     /// Our answer to a changed offer (or our offer, when the far end asked for one); `None`: it cannot be met.
     Renewed(Option<String>),
+    /// Our offer to change the session; `None`: none can be made.
+    Offer(Option<String>),
+    /// The answer to our offer is in force.
+    Settled,
     /// The far end's sound is there.
     Remote(MediaStream),
+    /// A candidate that the description which has left does not hold; `None`: there will be no more.
+    Candidate(Option<String>),
+    /// Packets find their way, or no more.
+    Path(Path),
     /// There can be no media, or no more; the problem is ours to tell when there is one.
     Failed(Option<Problem>),
     /// The browser plays nothing before a click or a key on the page.
@@ -55,6 +67,17 @@ pub enum Report {
     Sample(Sample),
     /// Another microphone is in use.
     Microphone,
+}
+
+/// How the way of the packets stands (W3C WebRTC §4.4.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// There is one.
+    Found,
+    /// The last one is silent; it may come back.
+    Silent,
+    /// There is none.
+    Lost,
 }
 
 /// How peer connections are made.
@@ -89,10 +112,16 @@ struct Inner {
     gathering: Gathering,
     answers: RefCell<Answers>,
     microphone: RefCell<Option<Microphone>>,
+    /// What our last offer was to bring about.
+    wish: Cell<Wish>,
+    /// Sent in the microphone's place.
+    instead: RefCell<Option<MediaStreamTrack>>,
     /// The chosen microphone.
     device: RefCell<String>,
     codecs: String,
     muted: Cell<bool>,
+    /// A description with candidates has left.
+    told: Cell<bool>,
     /// Somebody listens for the end of the keypad tones.
     tones_watched: Cell<bool>,
     closed: Cell<bool>,
@@ -156,6 +185,11 @@ impl Session {
         self.apply(step);
     }
 
+    /// The phones so far are out of it, others follow, counted anew.
+    pub fn forget_answers(&self) {
+        self.0.answers.take();
+    }
+
     /// The final answer of the phone `fork`.
     pub fn answered(&self, fork: u32, sdp: Option<String>) {
         let step = self.0.answers.borrow_mut().last(fork, sdp);
@@ -180,17 +214,10 @@ impl Session {
         });
     }
 
-    /// The answer to an offer that [`Report::Renewed`] brought.
-    pub fn renewed(&self, sdp: String) {
-        self.apply(Step::Final(sdp));
-    }
-
     /// Cuts the microphone off or lets it through.
     pub fn mute(&self, muted: bool) {
         self.0.muted.set(muted);
-        if let Some(microphone) = &*self.0.microphone.borrow() {
-            microphone.set_enabled(!muted);
-        }
+        self.0.open_microphone();
     }
 
     /// The microphone's stream, once it is open.
@@ -217,12 +244,14 @@ impl Session {
             if inner.closed.get() {
                 return;
             }
-            microphone.set_enabled(!inner.muted.get());
-            if let (Some(transceiver), Some(track)) = (inner.transceiver(), microphone.track()) {
-                let _ = JsFuture::from(transceiver.sender().replace_track(Some(&track))).await;
+            // The one before closes once the new one is being sent.
+            let before = inner.microphone.replace(Some(microphone));
+            inner.open_microphone();
+            inner.send_track().await;
+            drop(before);
+            if inner.closed.get() {
+                inner.microphone.take();
             }
-            // The one before closes here.
-            inner.microphone.replace((!inner.closed.get()).then_some(microphone));
             inner.tell(Report::Microphone);
         });
     }
@@ -256,9 +285,12 @@ impl Session {
             early: settings.granted,
             answers: RefCell::default(),
             microphone: RefCell::new(None),
+            wish: Cell::default(),
+            instead: RefCell::new(None),
             device: RefCell::new(settings.microphone.clone()),
             codecs: settings.codecs.clone(),
             muted: Cell::new(false),
+            told: Cell::new(false),
             tones_watched: Cell::new(false),
             closed: Cell::new(false),
             last: RefCell::new(None),
@@ -332,18 +364,30 @@ impl Drop for Session {
 
 impl Inner {
     fn listen(self: &Rc<Self>) {
-        let (track, state) = (Rc::downgrade(self), Rc::downgrade(self));
+        let (track, state, late) = (Rc::downgrade(self), Rc::downgrade(self), Rc::downgrade(self));
         self.listeners.borrow_mut().extend([
+            Listener::new(&self.connection, "icecandidate", move |event| {
+                let candidate = event.unchecked_ref::<RtcPeerConnectionIceEvent>().candidate();
+                let candidate = candidate.map(|candidate| candidate.candidate());
+                // An empty one marks the end of a generation (W3C WebRTC §4.8.1.4), as `None` does of all.
+                if let Some(inner) = late.upgrade().filter(|inner| inner.told.get() && candidate.as_deref() != Some(""))
+                {
+                    inner.tell(Report::Candidate(candidate));
+                }
+            }),
             Listener::new(&self.connection, "track", move |event| {
                 if let Some(inner) = track.upgrade() {
                     inner.hear(event.unchecked_ref());
                 }
             }),
             Listener::new(&self.connection, "connectionstatechange", move |_| {
-                if let Some(inner) = state.upgrade()
-                    && inner.connection.connection_state() == RtcPeerConnectionState::Failed
-                {
-                    inner.fail(None);
+                if let Some(inner) = state.upgrade() {
+                    inner.tell(Report::Path(match inner.connection.connection_state() {
+                        RtcPeerConnectionState::Connected => Path::Found,
+                        RtcPeerConnectionState::Disconnected => Path::Silent,
+                        RtcPeerConnectionState::Failed => Path::Lost,
+                        _ => return,
+                    }));
                 }
             }),
         ]);
@@ -375,7 +419,10 @@ impl Inner {
             return Ok(());
         }
         match self.local_sdp() {
-            Some(sdp) if !self.gathering.is_hopeless() => self.tell(Report::Description(sdp)),
+            Some(sdp) if !self.gathering.is_hopeless() => {
+                self.told.set(true);
+                self.tell(Report::Description(sdp));
+            }
             _ => return Err(None),
         }
         Ok(())
@@ -389,9 +436,7 @@ impl Inner {
     async fn take_offer(&self, sdp: String) -> Result<(), JsValue> {
         self.set_remote("offer", sdp).await?;
         // What the offer brought is "recvonly" until somebody says that we speak, too.
-        if let Some(transceiver) = self.transceiver() {
-            transceiver.set_direction(RtcRtpTransceiverDirection::Sendrecv);
-        }
+        self.direct();
         Ok(())
     }
 
@@ -404,8 +449,14 @@ impl Inner {
             Side::Offer => self.connection.create_offer(),
             Side::Answer => self.connection.create_answer(),
         };
+        self.set_local(description, true).await
+    }
+
+    async fn set_local(&self, description: Promise, gathers: bool) -> Result<(), JsValue> {
         let description: RtcSessionDescriptionInit = JsFuture::from(description).await?.unchecked_into();
-        self.gathering.begin();
+        if gathers {
+            self.gathering.begin();
+        }
         JsFuture::from(self.connection.set_local_description(&description)).await?;
         Ok(())
     }

@@ -71,7 +71,7 @@ pub const ATTRIBUTES: &[Attribute] = &[
 pub const PROPERTIES: &[&str] = &["account", "credentials", "registration", "calls", "history", "devices"];
 
 /// Methods of the element.
-pub const METHODS: &[&str] = &["register", "unregister", "call", "open", "close", "dial", "diagnostics"];
+pub const METHODS: &[&str] = &["register", "unregister", "call", "open", "close", "dial", "conference", "diagnostics"];
 
 /// Properties of a call.
 pub const CALL_PROPERTIES: &[&str] = &[
@@ -93,7 +93,21 @@ pub const CALL_PROPERTIES: &[&str] = &[
 ];
 
 /// Methods of a call.
-pub const CALL_METHODS: &[&str] = &["answer", "reject", "hangup", "mute", "unmute", "sendDtmf"];
+pub const CALL_METHODS: &[&str] = &[
+    "answer",
+    "reject",
+    "hangup",
+    "mute",
+    "unmute",
+    "hold",
+    "resume",
+    "sendDtmf",
+    "transfer",
+    "transferTo",
+    "redirect",
+    "setVideo",
+    "shareScreen",
+];
 
 /// The sign-in moved: `{state, cause, sipStatus, server, retryAt}`.
 pub const REGISTRATION: &str = "soft-phone-registration";
@@ -115,8 +129,8 @@ pub const EVENTS: &[&str] = &[REGISTRATION, INCOMING, CALL_CHANGE, CALL_END, DIA
 
 /// Parts of the window that a page may style with `::part()` (contract §5), those that exist so far.
 pub const PARTS: &[&str] = &[
-    "button", "window", "status", "number", "keypad", "call", "answer", "hangup", "decline", "mute", "settings",
-    "meter", "quality",
+    "button", "window", "status", "number", "keypad", "call", "answer", "hangup", "decline", "mute", "hold",
+    "transfer", "settings", "meter", "quality",
 ];
 
 /// CSS variables that a page may set.

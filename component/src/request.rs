@@ -36,6 +36,34 @@ pub enum Request {
         /// True to cut it off.
         muted: bool,
     },
+    /// Put the call on hold, or take it back.
+    Hold {
+        /// [`Call::id`](crate::state::Call::id).
+        call: String,
+        /// True to hold.
+        held: bool,
+    },
+    /// Speak in this call; the one that is spoken in is put on hold.
+    Switch {
+        /// [`Call::id`](crate::state::Call::id).
+        call: String,
+    },
+    /// Let somebody else have the far end.
+    Transfer {
+        /// [`Call::id`](crate::state::Call::id).
+        call: String,
+        /// As typed.
+        target: String,
+    },
+    /// Connect the far ends of two calls, and leave.
+    TransferTo {
+        /// [`Call::id`](crate::state::Call::id).
+        call: String,
+        /// The other call's.
+        other: String,
+    },
+    /// Speak with the far ends of all calls at once.
+    Conference,
     /// Send a keypad tone.
     Dtmf {
         /// [`Call::id`](crate::state::Call::id).

@@ -91,6 +91,8 @@ pub enum Problem {
     NumberInvalid,
     /// Not signed in, so no call can be made.
     NotRegistered,
+    /// Whom a call was to be transferred to did not take it.
+    TransferFailed,
 }
 
 impl Problem {
@@ -114,6 +116,7 @@ impl Problem {
             Problem::Unsupported => "unsupported",
             Problem::NumberInvalid => "number-invalid",
             Problem::NotRegistered => "not-registered",
+            Problem::TransferFailed => "transfer-failed",
         }
     }
 }
@@ -271,6 +274,10 @@ pub struct Call {
     pub remote_held: bool,
     /// It is mixed with other calls.
     pub in_conference: bool,
+    /// Whose call this was before it came here (Diversion, History-Info).
+    pub forwarded_by: Option<String>,
+    /// The call whose far end had us make this one.
+    pub transferred_from: Option<String>,
     /// Keypad tones sent so far, for the window; the last [`TONES_KEPT`].
     pub tones: String,
     /// How it sounds, measured every two seconds.
@@ -298,6 +305,8 @@ impl Call {
             muted: false,
             remote_held: false,
             in_conference: false,
+            forwarded_by: None,
+            transferred_from: None,
             tones: String::new(),
             quality: None,
             cause: None,

@@ -129,6 +129,20 @@ pub enum Text {
     Decline,
     /// Cuts off the microphone; pressed means it is cut off.
     Mute,
+    /// Puts the call on hold; pressed means that it is.
+    Hold,
+    /// Asks whom to transfer the call to, and transfers it.
+    Transfer,
+    /// A second call beside this one.
+    NewCall,
+    /// Connects the far ends of two calls, and leaves.
+    ConnectBoth,
+    /// Speaks with everybody at once.
+    Conference,
+    /// In a conference.
+    InConference,
+    /// Label of the list of the other calls.
+    OtherCalls,
     /// Shows the keypad in a call.
     ShowKeypad,
     /// Back from a panel to the call.
@@ -173,6 +187,8 @@ pub enum Text {
     Problem(Problem),
     /// Why a call ended, and what to do next. `Missed` takes the caller.
     Ended(Cause, Direction),
+    /// Takes who forwarded the call here.
+    ForwardedBy,
     /// Title of the notification: takes the caller.
     IsCalling,
     /// Body of the notification.
@@ -225,7 +241,9 @@ mod tests {
     #[test]
     fn only_the_sentences_that_take_a_value_have_a_place_for_it() {
         for lang in Lang::ALL {
-            for text in [Text::IsCalling, Text::RetrySeconds(Plural::Few), Text::RetryMinutes(Plural::One)] {
+            for text in
+                [Text::IsCalling, Text::ForwardedBy, Text::RetrySeconds(Plural::Few), Text::RetryMinutes(Plural::One)]
+            {
                 assert_eq!(lang.text(text).matches('%').count(), 1, "{text:?}");
             }
             assert!(lang.text(Text::Ended(Cause::Missed, Direction::Inbound)).contains('%'));

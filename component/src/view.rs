@@ -23,7 +23,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{CssStyleSheet, Element, Event, HtmlElement, KeyboardEvent, ShadowRoot};
 
 use self::drag::Drag;
-use self::model::{Action, Clock, Model, Panel};
+use self::model::{Action, Clock, Line, Model, Panel};
 use self::nodes::Nodes;
 use self::ticker::Ticker;
 use crate::listener::Listener;
@@ -244,12 +244,22 @@ impl Inner {
             (&*nodes.clock, Text::Duration),
             (&*nodes.meter, Text::MicrophoneLevel),
             (&*nodes.tones, Text::TonesSent),
+            (&*nodes.lines, Text::OtherCalls),
         ] {
             dom::attribute(node, "aria-label", say(label));
         }
         dom::text(&nodes.mute_label, say(Text::Mute));
-        dom::text(&nodes.show_keypad, say(Text::ShowKeypad));
-        dom::text(&nodes.back, say(Text::Back));
+        for (node, label) in [
+            (&*nodes.show_keypad, Text::ShowKeypad),
+            (&*nodes.back, Text::Back),
+            (&*nodes.hold, Text::Hold),
+            (&*nodes.transfer, Text::Transfer),
+            (&*nodes.second, Text::NewCall),
+            (&*nodes.connect, Text::ConnectBoth),
+            (&*nodes.conference, Text::Conference),
+        ] {
+            dom::text(node, say(label));
+        }
         self.drag.restore(floating.then(|| ["soft-phone:place:", mode.name(), ":", corner.name()].concat()));
     }
 
@@ -339,10 +349,17 @@ impl Inner {
         dom::flag(&nodes.card, "data-away", !card);
         let keypad = model.panel == Panel::Keypad;
         show(&nodes.field, !keypad);
-        show(&nodes.sent, keypad);
+        show(&nodes.sent, model.panel != Panel::Card);
+        self.list(&model.lines, lang);
+        dom::flag(&nodes.hold, "disabled", model.hold.is_none());
+        dom::attribute(&nodes.hold, "aria-pressed", if model.held { "true" } else { "false" });
+        dom::flag(&nodes.transfer, "disabled", !model.transfer);
+        dom::flag(&nodes.second, "disabled", !model.second);
+        show(&nodes.connect, model.connect.is_some());
+        show(&nodes.conference, model.conference.is_some());
         dom::text(&nodes.tones, &model.tones);
         dom::flag(&nodes.show_keypad, "disabled", model.tones_to.is_none());
-        dom::text(&nodes.sound, model.sound.map_or("", |text| lang.text(text)));
+        dom::text(&nodes.note, &model.note);
         if let Some(peer) = &model.peer {
             dom::text(&nodes.initials, &peer.initials);
             dom::text(&nodes.name, &peer.name);
@@ -358,6 +375,30 @@ impl Inner {
         };
         button(&nodes.green, &nodes.green_label, &model.green);
         button(&nodes.red, &nodes.red_label, &model.red);
+    }
+
+    /// Lists the other calls, each a button that switches to it.
+    fn list(&self, lines: &[Line], lang: Lang) {
+        let list = &self.nodes.lines;
+        dom::flag(list, "hidden", lines.is_empty());
+        // Rewritten in place: a button that has the keyboard keeps it.
+        while list.child_element_count() as usize > lines.len() {
+            list.last_element_child().iter().for_each(Element::remove);
+        }
+        let document = list.owner_document();
+        let mut next = list.first_element_child();
+        for line in lines {
+            let known = next.take().map(JsCast::unchecked_into::<HtmlElement>);
+            let make = || {
+                let button = dom::button(document.as_ref()?, &[("class", "tool line"), ("data-do", "line")]).ok()?;
+                list.append_child(&button).ok()?;
+                Some(button)
+            };
+            let Some(button) = known.or_else(make) else { return };
+            next = button.next_element_sibling();
+            dom::attribute(&button, "data-call", &line.id);
+            dom::text(&button, &[line.name.as_str(), " — ", lang.text(line.state)].concat());
+        }
     }
 
     /// Writes the clock and the countdown.
@@ -447,7 +488,12 @@ impl Inner {
                 Some(if open { Request::Close } else { Request::Open })
             }
             Some("close") => Some(Request::Close),
-            Some("green") => this.offered(|model| model.green.request.clone()),
+            Some("green") => {
+                let request = this.offered(|model| model.green.request.clone());
+                // What was typed for has been said: the card shows how it goes.
+                this.panel.borrow_mut().0 = Panel::Card;
+                request
+            }
             Some("red") => this.offered(|model| model.red.request.clone()),
             Some("mute") => this.offered(|model| model.mute.clone()),
             Some("repair") => this.offered(|model| model.repair.clone().map(|(_, request)| request)),
@@ -461,6 +507,18 @@ impl Inner {
                 Inner::show_panel(this, Panel::Keypad);
                 None
             }
+            Some("transfer") => {
+                Inner::show_panel(this, Panel::Transfer);
+                None
+            }
+            Some("second") => {
+                Inner::show_panel(this, Panel::Call);
+                None
+            }
+            Some("hold") => this.offered(|model| model.hold.clone()),
+            Some("connect") => this.offered(|model| model.connect.clone()),
+            Some("conference") => this.offered(|model| model.conference.clone()),
+            Some("line") => button.get_attribute("data-call").map(|call| Request::Switch { call }),
             Some("back") => {
                 Inner::show_panel(this, Panel::Card);
                 None
@@ -485,12 +543,19 @@ impl Inner {
 
     /// Shows the card or what stands in its place, and moves the keyboard there.
     fn show_panel(this: &Rc<Inner>, panel: Panel) {
-        this.panel.borrow_mut().0 = panel;
+        let before = std::mem::replace(&mut this.panel.borrow_mut().0, panel);
+        if matches!(panel, Panel::Call | Panel::Transfer) {
+            this.nodes.number.set_value("");
+        }
         Inner::draw(this);
-        let first = this.nodes.keypad.first_element_child().and_then(|key| key.dyn_into::<HtmlElement>().ok());
-        let _ = match (panel, first) {
-            (Panel::Keypad, Some(key)) => key.focus(),
-            _ => this.nodes.show_keypad.focus(),
+        let nodes = &this.nodes;
+        let first = nodes.keypad.first_element_child().and_then(|key| key.dyn_into::<HtmlElement>().ok());
+        let _ = match (panel, before, first) {
+            (Panel::Keypad, _, Some(key)) => key.focus(),
+            (Panel::Call | Panel::Transfer, ..) => nodes.number.focus(),
+            (_, Panel::Transfer, _) => nodes.transfer.focus(),
+            (_, Panel::Call, _) => nodes.second.focus(),
+            _ => nodes.show_keypad.focus(),
         };
     }
 
@@ -548,9 +613,14 @@ impl Inner {
             }
             "Enter" if in_field => {
                 event.prevent_default();
-                let request = model::enter_request(&this.facts.borrow(), &this.nodes.number.value());
+                let panel = this.panel.borrow().0;
+                let request = model::enter_request(&this.facts.borrow(), &this.nodes.number.value(), panel);
                 this.ask(Some(Request::UserGesture));
+                if request.is_some() {
+                    this.panel.borrow_mut().0 = Panel::Card;
+                }
                 this.ask(request);
+                Inner::draw(this);
             }
             _ => {}
         }

@@ -53,7 +53,8 @@ export type SoftPhoneProblem =
   | "sound-blocked"
   | "unsupported"
   | "number-invalid"
-  | "not-registered";
+  | "not-registered"
+  | "transfer-failed";
 
 export type SoftPhoneMode = "floating" | "inline" | "headless";
 export type SoftPhoneCorner = "bottom-right" | "bottom-left" | "top-right" | "top-left";
@@ -112,6 +113,20 @@ export interface SoftPhoneCall {
   hangup(): Promise<void>;
   mute(): void;
   unmute(): void;
+  /** Puts the far end on hold; settles when it has agreed. */
+  hold(): Promise<void>;
+  /** Takes the far end back from hold; another call that is spoken in is put on hold. */
+  resume(): Promise<void>;
+  /** Has the far end call `target`: a blind transfer. Settles when it was answered there; if not, the call goes on. */
+  transfer(target: string): Promise<void>;
+  /** Connects the far end with that of another call: an attended transfer. */
+  transferTo(call: SoftPhoneCall): Promise<void>;
+  /** Sends a call that comes in elsewhere; settles when it is over here. */
+  redirect(target: string): Promise<void>;
+  /** Rejects with the code `unsupported`: this version carries voice only. */
+  setVideo(on: boolean): Promise<void>;
+  /** As `setVideo`. */
+  shareScreen(on: boolean): Promise<void>;
   /** Sends keypad tones (0 to 9, A to D, *, #, comma for a pause); settles when the last has been sent. */
   sendDtmf(tones: string, options?: { transport?: "rtp" | "info" }): Promise<void>;
 }
@@ -132,6 +147,8 @@ export interface SoftPhoneQuality {
 export interface SoftPhoneCallOptions {
   /** More headers for the INVITE. Those that the phone writes itself are refused. */
   headers?: Record<string, string>;
+  /** Do not tell the far end who calls (RFC 3323); the own server knows. */
+  anonymous?: boolean;
 }
 
 export interface SoftPhoneDevice {
@@ -170,7 +187,8 @@ export interface SoftPhoneRecord {
   sipStatus: number | null;
   recordingUrl: null;
   notes: string;
-  transferredFrom: null;
+  /** `id` of the call whose far end had us make this one. */
+  transferredFrom: string | null;
   quality: SoftPhoneQuality | null;
   contact: null;
 }
@@ -204,7 +222,7 @@ export interface SoftPhoneCallEndDetail {
 }
 export interface SoftPhoneDialDetail {
   number: string;
-  source: "window" | "script";
+  source: "window" | "script" | "transfer";
 }
 export interface SoftPhoneQualityDetail extends SoftPhoneQuality {
   call: SoftPhoneCall;
@@ -277,6 +295,8 @@ export class SoftPhone extends HTMLElement {
   close(): void;
   /** Fills the number field and shows it; does not call. */
   dial(number: string): void;
+  /** Connects these calls: each far end hears you and all the others. */
+  conference(calls: Iterable<SoftPhoneCall>): Promise<void>;
   /** A SIP trace without secrets, and the state of the phone. */
   diagnostics(): SoftPhoneDiagnostics;
 }

@@ -7,6 +7,7 @@ mod errors;
 mod firefox;
 mod instance;
 mod leave;
+mod lines;
 mod pair;
 mod peer;
 mod ring_time;
@@ -50,6 +51,8 @@ pub fn all() -> Vec<Case> {
             the_other_side_hangs_up busy declined unknown_number unavailable incoming_answered incoming_declined
             incoming_missed;
         calls: digits_in_the_media digits_by_info digits_in_firefox devices do_not_disturb auto_answer quality codecs;
+        lines: hold_in_chromium hold_in_firefox held_by_the_far_end second_call call_waiting blind_transfer
+            failed_transfer attended_transfer transferred conference bridge session_timer server_restarts;
         pair: asterisk embedded declined missed embedded_numbers;
         firefox: echo calls_chromium is_called endings;
         errors: malformed_account account_unauthorized account_missing account_unreachable server_url no_sip no_server

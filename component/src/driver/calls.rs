@@ -4,11 +4,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use soft_phone_sip::{self as sip, Agent, Body, CallId, CallOptions, Instant};
+use soft_phone_sip::{self as sip, Agent, Body, CallId, CallOptions, Instant, TransferId};
 use wasm_bindgen::JsValue;
 
+use super::lines::Line;
 use super::output::{self, Output};
 use super::phone::Phone;
+use super::repair::Repair;
 use crate::call::{Shared, SoftPhoneCall};
 use crate::failure::{CLOSED, Failure};
 use crate::js::{self, Deferred};
@@ -42,6 +44,16 @@ pub struct Entry {
     meter: Option<Meter>,
     /// What is dialled.
     target: String,
+    /// The far end of another call asked for this one.
+    pub(super) transfer: Option<TransferId>,
+    /// Hold, conference, transfer.
+    pub(super) line: Line,
+    /// When it is answered by itself.
+    pub(super) answer_at: Option<Instant>,
+    /// Candidates that were found after the description had left.
+    pub(super) candidates: Vec<Option<String>>,
+    /// The way of its packets.
+    pub(super) repair: Repair,
     /// What the INVITE brings along.
     options: CallOptions,
     /// Waits for the INVITE.
@@ -63,6 +75,14 @@ impl Entry {
         self.shared.facts.borrow().state
     }
 
+    pub(super) fn is_established(&self) -> bool {
+        self.shared.facts.borrow().is_established()
+    }
+
+    pub(super) fn in_conference(&self) -> bool {
+        self.shared.facts.borrow().in_conference
+    }
+
     pub(super) fn id(&self) -> String {
         self.shared.facts.borrow().id.clone()
     }
@@ -74,8 +94,8 @@ impl Entry {
 }
 
 impl Phone {
-    /// Begins a call. `promise` settles when the INVITE is sent, or cannot be.
-    pub(super) fn dial(&mut self, target: String, options: CallOptions, promise: Deferred) {
+    /// Begins a call. `promise` settles when the INVITE is sent, or cannot be; then there is no call.
+    pub(super) fn dial(&mut self, target: String, options: CallOptions, promise: Deferred) -> Option<u64> {
         if let Err(failure) = self.may_call() {
             // The window's user learns it by a notice, the page by the promise.
             if let Some(problem) = [Problem::NotConfigured, Problem::NotRegistered, Problem::Network]
@@ -84,7 +104,8 @@ impl Phone {
             {
                 self.notify(problem);
             }
-            return self.settle(promise, Err(failure));
+            self.settle(promise, Err(failure));
+            return None;
         }
         let uri = target.parse::<sip::NameAddr>().map(|name| name.uri).ok().filter(|_| target.contains(':'));
         let remote = match uri {
@@ -93,7 +114,7 @@ impl Phone {
         };
         let key = self.add(None, Direction::Outbound, CallState::Dialing, remote, String::new());
         let media = self.driver_settings().map(|settings| Session::dial(&settings, self.media_reports(key)));
-        let Some(entry) = self.entry(key) else { return };
+        let entry = self.entry(key)?;
         entry.target = target;
         entry.options = options;
         entry.dialled = Some(promise);
@@ -102,6 +123,7 @@ impl Phone {
             Some(Err(problem)) => self.fail(key, Some(problem)),
             None => self.fail(key, None),
         }
+        Some(key)
     }
 
     fn may_call(&self) -> Result<(), Failure> {
@@ -132,7 +154,7 @@ impl Phone {
         }
         let first = entry.answered.is_empty();
         entry.answered.push(promise);
-        self.front = Some(key);
+        self.speak_in(key);
         let Some(entry) = self.entry(key) else { return };
         let asked = if first { entry.media.as_ref().map(Session::answer) } else { None };
         if let Some(Err(problem)) = asked {
@@ -150,6 +172,20 @@ impl Phone {
         let Some(call) = entry.sip else { return };
         let refused = self.agent.as_mut().map(|agent| agent.reject(now, call, status, None));
         match refused {
+            Some(Err(error)) => self.settle(promise, Err(error.into())),
+            _ => self.wait_for_end(key, promise),
+        }
+    }
+
+    /// Sends a call that comes in elsewhere.
+    pub(super) fn redirect(&mut self, now: Instant, key: u64, target: &str, promise: Deferred) {
+        let Some(entry) = self.entry(key) else { return self.settle(promise, Err(gone())) };
+        if entry.state() != CallState::Incoming {
+            let failure = Failure::wrong_state(entry.state().as_str());
+            return self.settle(promise, Err(failure));
+        }
+        let Some(call) = entry.sip else { return };
+        match self.agent.as_mut().map(|agent| agent.redirect(now, call, target)) {
             Some(Err(error)) => self.settle(promise, Err(error.into())),
             _ => self.wait_for_end(key, promise),
         }
@@ -208,13 +244,22 @@ impl Phone {
 
     pub(super) fn on_incoming(&mut self, now: Instant, call: CallId, offer: Option<Body>) {
         let Some(known) = self.agent.as_ref().and_then(|agent| agent.get(call)) else { return };
-        let (remote, sip_call_id) = (Remote::from(known.remote()), known.sip_call_id().to_owned());
+        let told = known.facts();
+        // RFC 3323 §4: who does not want to be known is not shown, even where the network says who it is.
+        let remote = if told.privacy { Remote::default() } else { Remote::from(known.remote()) };
+        let forwarded_by = told.diversion.first().map(Remote::from);
+        let (replaces, after) = (known.replaces().is_some(), told.auto_answer.unwrap_or_default());
+        let sip_call_id = known.sip_call_id().to_owned();
         let key = self.add(Some(call), Direction::Inbound, CallState::Incoming, remote, sip_call_id);
+        if let Some(entry) = self.entry(key) {
+            let by = forwarded_by.map(|by| if by.name.is_empty() { by.number } else { by.name });
+            entry.shared.facts.borrow_mut().forwarded_by = by;
+        }
         if self.calls.len() > MOST {
             self.refuse_unseen(call, BUSY);
             return;
         }
-        if self.has_flag(names::DO_NOT_DISTURB) {
+        if self.has_flag(names::DO_NOT_DISTURB) && !replaces {
             // Not 480: the caller's network may look for other ways to ring who is not there.
             if let Some(entry) = self.entry(key) {
                 entry.verdict = Some((Cause::Busy, None));
@@ -232,7 +277,15 @@ impl Phone {
         }
         let object = entry.object.clone();
         // Never into a conversation: what is said there is not for the next caller.
-        let answer = self.has_flag(names::AUTO_ANSWER) && self.calls.len() == 1;
+        let alone = self.has_flag(names::AUTO_ANSWER) && self.calls.len() == 1;
+        if alone && !after.is_zero() {
+            // The caller may ask for a pause (RFC 5373); it cannot open a microphone that the page keeps shut.
+            if let Some(entry) = self.entry(key) {
+                entry.answer_at = Some(now + after);
+            }
+        }
+        // RFC 3891 §3: who takes the place of a call that stands does not ring.
+        let answer = replaces || (alone && after.is_zero());
         self.outputs.push_back(Output::Incoming { call: object, answer: answer.then_some(key) });
     }
 
@@ -248,6 +301,13 @@ impl Phone {
         // Inbound: only when our 200 made the offer does the ACK bring an answer.
         if let Some(media) = self.media(call).filter(|_| outbound || answer.is_some()) {
             media.answered(fork, answer.map(text_of));
+        }
+    }
+
+    /// Our call goes elsewhere: what the phones so far have answered is void.
+    pub(super) fn on_redirected(&mut self, call: CallId) {
+        if let Some(media) = self.media(call) {
+            media.forget_answers();
         }
     }
 
@@ -281,7 +341,7 @@ impl Phone {
         status: Option<u16>,
         reason: Option<String>,
     ) {
-        if let Some(key) = self.calls.iter().find(|entry| entry.sip == Some(call)).map(|entry| entry.key) {
+        if let Some(key) = self.key_of_sip(call) {
             self.finish(now, key, cause.into(), status, reason);
         }
     }
@@ -309,9 +369,14 @@ impl Phone {
                     None => agent.reject_offer(now, call, NOT_ACCEPTABLE),
                 });
             }
+            Report::Offer(sdp) => self.on_offer_made(now, key, sdp),
+            Report::Settled => self.on_settled(key),
             Report::Remote(stream) => {
                 entry.shared.remote.replace(Some(stream));
+                self.remix();
             }
+            Report::Candidate(candidate) => self.on_candidate(now, key, candidate),
+            Report::Path(path) => self.on_path(now, key, path),
             Report::Failed(problem) => self.fail_at(now, key, problem),
             Report::SoundBlocked => self.block_sound(true),
             Report::Playing => self.block_sound(false),
@@ -327,6 +392,7 @@ impl Phone {
                 if entry.meter.take().is_some() {
                     self.measure(key);
                 }
+                self.remix();
             }
         }
     }
@@ -345,7 +411,10 @@ impl Phone {
         };
         let sent = match entry.sip {
             Some(call) => agent.answer(now, call, Body::sdp(sdp)).map(|()| call),
-            None => agent.call(now, &entry.target, Body::sdp(sdp), std::mem::take(&mut entry.options)),
+            None => match (entry.transfer.take(), std::mem::take(&mut entry.options)) {
+                (Some(transfer), options) => agent.accept_transfer(now, transfer, Body::sdp(sdp), options),
+                (None, options) => agent.call(now, &entry.target, Body::sdp(sdp), options),
+            },
         };
         match sent {
             Ok(call) => {
@@ -353,7 +422,9 @@ impl Phone {
                 if let Some(known) = agent.get(call) {
                     let mut facts = entry.shared.facts.borrow_mut();
                     facts.sip_call_id = known.sip_call_id().to_owned();
-                    facts.remote = Remote::from(known.remote());
+                    if facts.direction == Direction::Outbound {
+                        facts.remote = Remote::from(known.remote());
+                    }
                 }
                 if let Some(promise) = entry.dialled.take() {
                     let object = entry.object.clone();
@@ -378,7 +449,7 @@ impl Phone {
         self.fail_at(clock::now(), key, problem);
     }
 
-    fn fail_at(&mut self, now: Instant, key: u64, problem: Option<Problem>) {
+    pub(super) fn fail_at(&mut self, now: Instant, key: u64, problem: Option<Problem>) {
         if let Some(problem) = problem {
             self.tell_error(&problem.into());
         }
@@ -437,6 +508,11 @@ impl Phone {
             media: None,
             meter: None,
             target: String::new(),
+            transfer: None,
+            line: Line::default(),
+            answer_at: None,
+            candidates: Vec::new(),
+            repair: Repair::default(),
             options: CallOptions::default(),
             dialled: None,
             answered: Vec::new(),
@@ -480,6 +556,27 @@ impl Phone {
         if state != previous {
             self.tell_change(key, previous);
         }
+        if state == CallState::Active && matches!(previous, CallState::Held | CallState::Active) {
+            self.pursue(key);
+        } else if state == CallState::Active {
+            self.join(key);
+        } else if state == CallState::Held {
+            self.pursue(key);
+        }
+    }
+
+    /// A call was answered: there is one conversation at a time. Whoever waited in the meantime waits on hold.
+    fn join(&mut self, key: u64) {
+        let elsewhere =
+            self.front.is_some_and(|front| front != key && self.calls.iter().any(|entry| entry.key == front));
+        match (elsewhere, self.entry(key)) {
+            (true, Some(entry)) if entry.shared.facts.borrow().transferred_from.is_none() => {
+                entry.line.hold = true;
+                self.pursue(key);
+            }
+            (true, _) => {}
+            (false, _) => self.speak_in(key),
+        }
     }
 
     /// Measures the call's microphone.
@@ -514,12 +611,18 @@ impl Phone {
             facts.clone()
         };
         entry.shared.local.take();
+        if let Some(transfer) = entry.transfer {
+            self.refuse_transfer(transfer);
+        }
+        let waiting = std::mem::take(&mut entry.line).into_promises();
         let failure = match problem {
             Some(problem) => Failure::from(problem),
             None => Failure::from(cause),
         }
         .with_sip(status, reason);
-        for promise in entry.dialled.take().into_iter().chain(entry.answered.drain(..)).chain(entry.tones.drain(..)) {
+        for promise in
+            entry.dialled.take().into_iter().chain(entry.answered.drain(..)).chain(entry.tones.drain(..)).chain(waiting)
+        {
             self.settle(promise, Err(failure.clone()));
         }
         for promise in entry.ended.drain(..) {
@@ -534,6 +637,7 @@ impl Phone {
             self.history.pop_front();
         }
         self.history.push_back(record);
+        self.remix();
         if self.calls.is_empty() {
             self.busy_until = (cause == Cause::Busy).then(|| now + BUSY_TONE);
             self.last_ended = Some(facts);
@@ -551,7 +655,7 @@ impl Phone {
         self.calls.iter_mut().find(|entry| entry.key == key)
     }
 
-    fn media(&self, call: CallId) -> Option<&Session> {
+    pub(super) fn media(&self, call: CallId) -> Option<&Session> {
         self.calls.iter().find(|entry| entry.sip == Some(call))?.media.as_ref()
     }
 

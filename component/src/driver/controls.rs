@@ -18,12 +18,14 @@ use crate::js::{self, Deferred};
 use crate::media::quality::{self, Sample};
 use crate::media::{Session, devices, keypad};
 use crate::state::{CallState, Cause, DeviceKind, Devices, Problem, TONES_KEPT};
-use crate::{clock, names};
+use crate::{clock, names, number};
 
 /// Between two looks at the statistics (contract §4).
 const SAMPLE: Duration = Duration::from_secs(2);
 /// Length of a tone that is sent by INFO.
 const INFO_TONE_MS: u16 = 160;
+/// Targets of redirections that are tried for one call.
+const REDIRECTS: u8 = 5;
 /// Headers that a page may add to a call.
 const MOST_HEADERS: usize = 32;
 
@@ -32,6 +34,14 @@ impl Driver {
     pub fn send_dtmf(self: &Rc<Self>, call: u64, tones: &str, transport: Option<&str>) -> Promise {
         let (end, promise) = Deferred::new();
         self.run(|phone, now| phone.send_dtmf(now, call, tones, transport, end));
+        promise
+    }
+
+    /// Sends a call that comes in to `target`.
+    pub fn redirect(self: &Rc<Self>, call: u64, target: &str) -> Promise {
+        let Some(target) = number::normalise(target) else { return js::rejected(&Problem::NumberInvalid.into()) };
+        let (end, promise) = Deferred::new();
+        self.run(|phone, now| phone.redirect(now, call, &target, end));
         promise
     }
 
@@ -147,6 +157,17 @@ impl Phone {
         self.settle(promise, result);
     }
 
+    /// Answers what is to be answered by itself now.
+    pub(super) fn answer_due(&mut self, now: Instant) {
+        let due = |entry: &mut super::calls::Entry| entry.answer_at.take_if(|at| now >= *at).map(|_| entry.key);
+        let keys: Vec<u64> = self.calls.iter_mut().filter_map(due).collect();
+        for key in keys {
+            let (end, promise) = Deferred::new();
+            super::quietly(promise);
+            self.answer(key, end);
+        }
+    }
+
     /// Takes over a list and a choice; calls change over to what is used now.
     fn use_devices(&mut self, wanted: Devices) {
         let before = std::mem::replace(&mut self.devices, wanted);
@@ -179,6 +200,8 @@ impl Phone {
     pub(super) fn take_sample(&mut self, key: u64, sample: Sample) {
         let Some(entry) = self.entry(key) else { return };
         let Some(before) = entry.sample.replace(sample) else { return };
+        self.watch_for_stall(key, &before, &sample);
+        let Some(entry) = self.entry(key) else { return };
         // On hold there is nothing to hear, good or bad.
         if entry.state() != CallState::Active || entry.shared.facts.borrow().remote_held {
             return;
@@ -191,7 +214,7 @@ impl Phone {
     }
 }
 
-/// The second argument of `call()`: `{headers: {name: value}}`.
+/// The second argument of `call()`: `{headers: {name: value}, anonymous}`.
 pub fn call_options(options: &Value) -> CallOptions {
     let headers = match options.field("headers") {
         Value::Object(headers) => headers.as_slice(),
@@ -201,5 +224,10 @@ pub fn call_options(options: &Value) -> CallOptions {
         Value::Text(value) => Some((name.clone(), value.clone())),
         _ => None,
     });
-    CallOptions { headers: headers.collect(), ..CallOptions::default() }
+    CallOptions {
+        headers: headers.collect(),
+        redirects: REDIRECTS,
+        anonymous: matches!(options.field("anonymous"), Value::Bool(true)),
+        ..CallOptions::default()
+    }
 }

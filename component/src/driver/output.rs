@@ -1,7 +1,7 @@
 //! What leaves the driver once its borrow has ended: events to the page, promises that settle.
 
 use js_sys::{Array, Object};
-use soft_phone_sip::{Agent, Binding};
+use soft_phone_sip::{Agent, Binding, CallId, TransferId};
 use wasm_bindgen::JsValue;
 
 use crate::failure::Failure;
@@ -24,6 +24,17 @@ pub enum Output {
         call: JsValue,
         /// Answer it behind the event.
         answer: Option<u64>,
+    },
+    /// The far end of a call wants us to call somebody: unless a listener objects, we do.
+    Transfer {
+        /// The call whose far end asks.
+        call: CallId,
+        /// The transfer.
+        transfer: TransferId,
+        /// Whom, as a person reads it.
+        number: String,
+        /// Whom, as an address.
+        target: String,
     },
     /// A promise settles.
     Settle {
@@ -96,7 +107,7 @@ pub fn record(record: &Record) -> Object {
         ("sipStatus", js::status_or_null(call.sip_status.or(call.answered_at.map(|_| 200)))),
         ("recordingUrl", JsValue::NULL),
         ("notes", "".into()),
-        ("transferredFrom", JsValue::NULL),
+        ("transferredFrom", js::text_or_null(call.transferred_from.as_deref())),
         ("quality", call.quality.as_ref().map_or(JsValue::NULL, |told| quality(told).into())),
         ("contact", JsValue::NULL),
     ])

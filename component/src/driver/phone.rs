@@ -8,6 +8,7 @@ use soft_phone_sip::{Agent, Event, Flow, Instant, QueryId};
 use super::Driver;
 use super::calls::Entry;
 use super::facts;
+use super::lines::Conference;
 use super::output::{self, Output};
 use crate::account::{Account, Fallback};
 use crate::clock;
@@ -81,6 +82,7 @@ pub struct Phone {
     pub(super) devices: Devices,
     /// Promises that wait for the answer to a request of ours.
     pub(super) queries: Vec<(QueryId, Deferred)>,
+    pub(super) conference: Conference,
     /// When the statistics are looked at next.
     pub(super) sample_at: Option<Instant>,
     pub(super) history: VecDeque<Record>,
@@ -126,6 +128,7 @@ impl Phone {
             front: None,
             devices: Devices::default(),
             queries: Vec::new(),
+            conference: Conference::default(),
             sample_at: None,
             history: VecDeque::new(),
             last_ended: None,
@@ -169,6 +172,7 @@ impl Phone {
             self.sample_at,
         ]
         .into_iter()
+        .chain(self.calls.iter().flat_map(|entry| [entry.line.again_at, entry.repair.at, entry.answer_at]))
         .flatten()
         .min()
     }
@@ -188,6 +192,9 @@ impl Phone {
         if self.busy_until.is_some_and(|until| now >= until) {
             self.busy_until = None;
         }
+        self.pursue_again(now);
+        self.repair_due(now);
+        self.answer_due(now);
         if self.sample_at.take_if(|at| now >= *at).is_some() {
             self.sample();
         }
@@ -302,24 +309,32 @@ impl Phone {
                 }
             }
             Event::Incoming { call, offer } => self.on_incoming(now, call, offer),
-            Event::Progress { call, answer, fork, .. } => self.on_progress(call, fork, answer),
-            Event::Answered { call, answer, fork } => self.on_answered(call, fork, answer),
+            Event::Progress { call, answer, fork, .. } => {
+                self.on_progress(call, fork, answer);
+                self.send_candidates(now, call);
+            }
+            Event::Answered { call, answer, fork } => {
+                self.on_answered(call, fork, answer);
+                self.send_candidates(now, call);
+            }
             Event::Offer { call, offer } => self.on_offer(now, call, offer),
             Event::Answer { call, answer } => self.on_answer(call, answer),
             Event::State { call, state, .. } => self.on_state(call, state),
             Event::Ended { call, cause, status, reason } => self.on_ended(now, call, cause, status, reason),
             // A re-INVITE is answered at once, so nothing is left to take back; OPTIONS is not sent.
             Event::OfferWithdrawn { .. } | Event::Options { .. } | Event::Bindings { .. } => {}
-            // Our calls ask for no redirection.
-            Event::Redirected { .. } => {}
-            // Nobody can be asked yet whether to follow.
-            Event::Transfer { transfer, .. } => {
-                self.agent.as_mut().map(|agent| agent.reject_transfer(now, transfer, 603));
+            Event::OfferFailed { call, status, reason } => self.on_offer_failed(call, status, reason),
+            Event::RemoteHold { call, held } => self.on_remote_hold(call, held),
+            Event::Redirected { call, .. } => self.on_redirected(call),
+            Event::Recover { call } => self.restart(call),
+            Event::Transfer { call, transfer, target, .. } => self.on_transfer(call, transfer, &target),
+            Event::TransferProgress { call, status, reason, done: true } => {
+                self.on_transfer_progress(call, status, reason);
             }
             Event::InfoAnswered { query, status } => self.on_query(query, status),
-            Event::TransferProgress { .. } | Event::Info { .. } | Event::Dtmf { .. } => {}
-            // The element makes no offers of its own yet.
-            Event::OfferFailed { .. } | Event::RemoteHold { .. } | Event::Recover { .. } => {}
+            Event::Info { call, package, body } => self.on_info(call, package.as_deref(), &body),
+            // Keys that the far end presses are for machines.
+            Event::TransferProgress { .. } | Event::Dtmf { .. } => {}
         }
     }
 

@@ -143,6 +143,7 @@ impl Phone {
         config.display_name = account.display_name.clone();
         config.instance_id = self.instance.as_ref().map(|instance| instance.urn.clone());
         config.credentials = account.credentials.clone();
+        config.trickle = true;
         match Agent::new(config, seed) {
             Ok(mut agent) => {
                 if self.wanted {

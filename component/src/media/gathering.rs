@@ -16,14 +16,14 @@ const LONGEST: u64 = 500;
 
 /// Watches the candidates of one peer connection.
 pub struct Gathering {
-    promise: Promise,
+    promise: RefCell<Promise>,
     state: Rc<State>,
     listener: RefCell<Option<Listener>>,
     timer: RefCell<Option<Timer>>,
 }
 
 struct State {
-    sendable: Function,
+    sendable: RefCell<Function>,
     candidates: Cell<u32>,
     complete: Cell<bool>,
 }
@@ -31,13 +31,9 @@ struct State {
 impl Gathering {
     /// Before the local description is set.
     pub fn new(connection: &RtcPeerConnection) -> Gathering {
-        let mut resolve = None;
-        let promise = Promise::new(&mut |sendable, _| resolve = Some(sendable));
-        let state = Rc::new(State {
-            sendable: resolve.unwrap_or_default(),
-            candidates: Cell::new(0),
-            complete: Cell::new(false),
-        });
+        let (promise, sendable) = pair();
+        let state =
+            Rc::new(State { sendable: RefCell::new(sendable), candidates: Cell::new(0), complete: Cell::new(false) });
         let seen = state.clone();
         let listener = Listener::new(connection, "icecandidate", move |event| {
             match event.unchecked_ref::<RtcPeerConnectionIceEvent>().candidate() {
@@ -45,18 +41,30 @@ impl Gathering {
                 None => seen.finish(),
             }
         });
-        Gathering { promise, state, listener: RefCell::new(Some(listener)), timer: RefCell::new(None) }
+        Gathering {
+            promise: RefCell::new(promise),
+            state,
+            listener: RefCell::new(Some(listener)),
+            timer: RefCell::new(None),
+        }
     }
 
-    /// The local description is being set.
+    /// A local description is being set with which gathering begins, for the first time or anew.
     pub fn begin(&self) {
+        let (promise, sendable) = pair();
+        let _ = self.promise.replace(promise);
+        self.state.sendable.replace(sendable);
+        self.state.candidates.set(0);
+        self.state.complete.set(false);
         let state = self.state.clone();
         self.timer.replace(Timer::new(LONGEST, move || state.resolve()));
     }
 
     /// Waits until the description may leave.
     pub async fn sendable(&self) {
-        let _ = JsFuture::from(self.promise.clone()).await;
+        // No borrow is held while it waits.
+        let promise = self.promise.borrow().clone();
+        let _ = JsFuture::from(promise).await;
     }
 
     /// Gathering is over and brought nothing: no network, or a relay that is not there.
@@ -70,6 +78,13 @@ impl Gathering {
         self.timer.take();
         self.state.resolve();
     }
+}
+
+/// A promise and what resolves it.
+fn pair() -> (Promise, Function) {
+    let mut resolve = None;
+    let promise = Promise::new(&mut |sendable, _| resolve = Some(sendable));
+    (promise, resolve.unwrap_or_default())
 }
 
 impl State {
@@ -90,7 +105,7 @@ impl State {
     }
 
     fn resolve(&self) {
-        let _ = self.sendable.call0(&JsValue::UNDEFINED);
+        let _ = self.sendable.borrow().call0(&JsValue::UNDEFINED);
     }
 }
 

@@ -28,6 +28,13 @@ pub(super) fn text(text: Text) -> &'static str {
         Text::Answer => "Ответить",
         Text::Decline => "Отклонить",
         Text::Mute => "Без микрофона",
+        Text::Hold => "Удержать",
+        Text::Transfer => "Перевести",
+        Text::NewCall => "Новый звонок",
+        Text::ConnectBoth => "Соединить их и выйти",
+        Text::Conference => "Конференция",
+        Text::InConference => "Идёт конференция",
+        Text::OtherCalls => "Другие звонки",
         Text::ShowKeypad => "Цифры",
         Text::Back => "Назад к разговору",
         Text::TonesSent => "Отправленные цифры",
@@ -54,6 +61,7 @@ pub(super) fn text(text: Text) -> &'static str {
         Text::Muted => "Ваш микрофон выключен",
         Text::Problem(problem) => self::problem(problem),
         Text::Ended(cause, direction) => ended(cause, direction),
+        Text::ForwardedBy => "Переадресовано: %",
         Text::IsCalling => "Вам звонит %",
         Text::IncomingBody => "Нажмите, чтобы увидеть звонок.",
         Text::RetrySeconds(Plural::One) => "Следующая попытка через % секунду.",
@@ -123,6 +131,7 @@ fn problem(problem: Problem) -> &'static str {
             "В этом браузере звонить нельзя. Обновите его или откройте Chrome, Edge, Firefox или Safari."
         }
         Problem::NumberInvalid => "Этот номер нельзя набрать. Проверьте его и позвоните снова.",
+        Problem::TransferFailed => "Перевести звонок не удалось. Разговор остался у вас.",
         Problem::NotRegistered => "Для звонков нужна связь с сервером телефонии. Подключитесь и позвоните снова.",
     }
 }

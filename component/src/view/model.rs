@@ -4,7 +4,7 @@
 //! each state is decided, and tested, here.
 
 use crate::request::Request;
-use crate::state::{Call, CallState, Cause, Direction, EpochMillis, PhoneState, Problem, Quality, RegistrationState};
+use crate::state::{Call, CallState, Cause, Direction, EpochMillis, PhoneState, Problem, RegistrationState};
 use crate::strings::{Lang, Sound, Text};
 
 /// What the round button tells by colour and icon.
@@ -128,6 +128,21 @@ pub enum Panel {
     Card,
     /// The keypad, for tones.
     Keypad,
+    /// Field and keypad, for a second call.
+    Call,
+    /// Field and keypad, for whom the call is transferred to.
+    Transfer,
+}
+
+/// A call beside the one that the window is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// [`Call::id`].
+    pub id: String,
+    /// Whom it is with.
+    pub name: String,
+    /// Where it stands.
+    pub state: Text,
 }
 
 /// All that the window shows, except what the user typed and the microphone's level.
@@ -151,14 +166,28 @@ pub struct Model {
     pub mute: Option<Request>,
     /// The microphone is cut off.
     pub muted: bool,
+    /// Hold: what a click asks for (`None` disables it).
+    pub hold: Option<Request>,
+    /// The far end is on hold.
+    pub held: bool,
+    /// The call can be transferred.
+    pub transfer: bool,
+    /// A second call can be made.
+    pub second: bool,
+    /// Connects the far ends of this call and of another.
+    pub connect: Option<Request>,
+    /// Connects everybody.
+    pub conference: Option<Request>,
+    /// The other calls.
+    pub lines: Vec<Line>,
     /// What is shown in the call's place.
     pub panel: Panel,
     /// The call that keypad tones go to (`None` disables the keypad's button).
     pub tones_to: Option<String>,
     /// The tones that were sent.
     pub tones: String,
-    /// How the call sounds.
-    pub sound: Option<Text>,
+    /// How the call sounds; before that, who forwarded it here.
+    pub note: String,
     /// Every call is refused.
     pub do_not_disturb: bool,
     /// Helps to sign in again, beside the status.
@@ -171,6 +200,7 @@ pub struct Model {
 pub fn model(state: &PhoneState, number: &str, panel: Panel, lang: Lang) -> Model {
     let call = current(state);
     let incoming = call.filter(|call| call.state == CallState::Incoming);
+    let panel = call.map_or(Panel::Card, |call| possible(panel, call));
     let look = look(state, call);
     let status = status(state, call, lang);
     let button_label =
@@ -181,7 +211,13 @@ pub fn model(state: &PhoneState, number: &str, panel: Panel, lang: Lang) -> Mode
             Action { part: "decline", label: Text::Decline, request: Some(Request::Decline { call: call.id.clone() }) },
         ),
         (None, Some(call)) => (
-            Action { part: "call", label: Text::Call, request: None },
+            match panel {
+                Panel::Card | Panel::Keypad => Action { part: "call", label: Text::Call, request: None },
+                Panel::Call => Action { part: "call", label: Text::Call, request: call_request(state, number) },
+                Panel::Transfer => {
+                    Action { part: "call", label: Text::Transfer, request: transfer_request(call, number) }
+                }
+            },
             Action {
                 part: "hangup",
                 label: Text::HangUp,
@@ -194,6 +230,10 @@ pub fn model(state: &PhoneState, number: &str, panel: Panel, lang: Lang) -> Mode
         ),
     };
     let muted = call.is_some_and(|call| call.muted);
+    let standing = call.filter(|call| call.is_established());
+    let others = || state.calls.iter().filter(|other| call.is_some_and(|call| call.id != other.id));
+    let second = others().find(|other| other.is_established());
+    let apart = standing.zip(second).filter(|(call, other)| !(call.in_conference && other.in_conference));
     Model {
         look,
         button_label,
@@ -206,10 +246,23 @@ pub fn model(state: &PhoneState, number: &str, panel: Panel, lang: Lang) -> Mode
             .filter(|call| matches!(call.state, CallState::Answering | CallState::Active | CallState::Held))
             .map(|call| Request::Mute { call: call.id.clone(), muted: !call.muted }),
         muted,
-        panel: call.filter(|call| takes_tones(call)).map_or(Panel::Card, |_| panel),
+        hold: standing.map(|call| Request::Hold { call: call.id.clone(), held: call.state != CallState::Held }),
+        held: call.is_some_and(|call| call.state == CallState::Held),
+        transfer: standing.is_some(),
+        second: standing.is_some(),
+        connect: apart.map(|(call, other)| Request::TransferTo { call: other.id.clone(), other: call.id.clone() }),
+        conference: apart.map(|_| Request::Conference),
+        lines: others()
+            .map(|other| Line {
+                id: other.id.clone(),
+                name: caller(other, lang).to_owned(),
+                state: Text::InCall(other.state),
+            })
+            .collect(),
+        panel,
         tones_to: call.filter(|call| takes_tones(call)).map(|call| call.id.clone()),
         tones: call.map(|call| call.tones.clone()).unwrap_or_default(),
-        sound: call.filter(|call| call.state == CallState::Active).and_then(|call| call.quality).map(sound),
+        note: call.map(|call| note(call, lang)).unwrap_or_default(),
         do_not_disturb: state.do_not_disturb,
         // One way to sign in is enough: a notice may offer it already.
         repair: repair(state).filter(|_| call.is_none() && state.notice != Some(Problem::NotRegistered)),
@@ -227,18 +280,33 @@ pub fn current(state: &PhoneState) -> Option<&Call> {
         .or_else(|| live().next_back())
 }
 
+/// What the user wants to see, as far as the call has it.
+fn possible(panel: Panel, call: &Call) -> Panel {
+    match panel {
+        Panel::Keypad if takes_tones(call) => panel,
+        Panel::Call | Panel::Transfer if call.is_established() => panel,
+        _ => Panel::Card,
+    }
+}
+
 /// Whether keypad tones can be sent: somebody, or a machine before the answer, hears us.
 fn takes_tones(call: &Call) -> bool {
     matches!(call.state, CallState::Early | CallState::Active)
 }
 
-/// ITU-T G.107 Annex B gives the limits.
-fn sound(quality: Quality) -> Text {
-    Text::Sound(match quality.mos {
+/// What stands below the number.
+fn note(call: &Call, lang: Lang) -> String {
+    if let Some(by) = call.forwarded_by.as_ref().filter(|_| call.state == CallState::Incoming) {
+        return lang.fill(Text::ForwardedBy, by);
+    }
+    let quality = call.quality.filter(|_| call.state == CallState::Active && !call.remote_held);
+    // ITU-T G.107 Annex B gives the limits.
+    let sound = quality.map(|quality| match quality.mos {
         mos if mos >= 4.0 => Sound::Good,
         mos if mos >= 3.6 => Sound::Fair,
         _ => Sound::Poor,
-    })
+    });
+    sound.map_or("", |sound| lang.text(Text::Sound(sound))).to_owned()
 }
 
 fn call_request(state: &PhoneState, number: &str) -> Option<Request> {
@@ -247,10 +315,21 @@ fn call_request(state: &PhoneState, number: &str) -> Option<Request> {
     (ready && !number.is_empty()).then(|| Request::Call { number: number.to_owned() })
 }
 
+fn transfer_request(call: &Call, number: &str) -> Option<Request> {
+    let target = number.trim().to_owned();
+    (!target.is_empty()).then(|| Request::Transfer { call: call.id.clone(), target })
+}
+
 /// `Enter` in the field: asks even when not signed in, so that the driver's refusal says why nothing happens.
-pub fn enter_request(state: &PhoneState, number: &str) -> Option<Request> {
+pub fn enter_request(state: &PhoneState, number: &str, panel: Panel) -> Option<Request> {
+    let call = current(state);
     let number = number.trim();
-    (!number.is_empty() && current(state).is_none()).then(|| Request::Call { number: number.to_owned() })
+    match (call, panel) {
+        _ if number.is_empty() => None,
+        (Some(call), Panel::Transfer) => transfer_request(call, number),
+        (Some(_), Panel::Card | Panel::Keypad) => None,
+        (None, _) | (_, Panel::Call) => Some(Request::Call { number: number.to_owned() }),
+    }
 }
 
 fn look(state: &PhoneState, call: Option<&Call>) -> Look {
@@ -303,6 +382,7 @@ fn status(state: &PhoneState, call: Option<&Call>, lang: Lang) -> Status {
 fn call_status(call: &Call, lang: Lang) -> Status {
     let incoming = call.state == CallState::Incoming;
     let text = match call.state {
+        CallState::Active if call.in_conference => Text::InConference,
         CallState::Active if call.remote_held => Text::RemoteHeld,
         CallState::Active if call.muted => Text::Muted,
         state => Text::InCall(state),

@@ -1,7 +1,7 @@
 //! Which words and buttons are shown in which state.
 
 use super::*;
-use crate::state::{Registration, Remote};
+use crate::state::{Quality, Registration, Remote};
 
 /// The model with the card where a call is.
 fn model(state: &PhoneState, number: &str, lang: Lang) -> Model {
@@ -94,9 +94,9 @@ fn a_call_that_comes_in_goes_before_the_one_that_runs() {
 #[test]
 fn enter_asks_when_not_signed_in_but_not_during_a_call() {
     let request = Some(Request::Call { number: "1002".into() });
-    assert_eq!(enter_request(&PhoneState::default(), "1002"), request);
-    assert_eq!(enter_request(&PhoneState::default(), " "), None);
-    assert_eq!(enter_request(&registered(vec![call(CallState::Active)]), "1002"), None);
+    assert_eq!(enter_request(&PhoneState::default(), "1002", Panel::Card), request);
+    assert_eq!(enter_request(&PhoneState::default(), " ", Panel::Card), None);
+    assert_eq!(enter_request(&registered(vec![call(CallState::Active)]), "1002", Panel::Card), None);
 }
 
 #[test]
@@ -280,8 +280,62 @@ fn the_sound_of_a_call_in_words() {
     let quality = |mos| Quality { mos, rtt_ms: None, jitter_ms: 0.0, loss_percent: 0.0, playout_delay_ms: 0.0 };
     for (mos, words) in [(4.4, "Good sound"), (3.9, "Fair sound"), (2.0, "Poor sound: check your network")] {
         let facts = registered(vec![Call { quality: Some(quality(mos)), ..call(CallState::Active) }]);
-        assert_eq!(model(&facts, "", Lang::En).sound.map(|text| Lang::En.text(text)), Some(words));
+        assert_eq!(model(&facts, "", Lang::En).note, words);
     }
+    let forwarded = Call { forwarded_by: Some("Anna".into()), ..call(CallState::Incoming) };
+    assert_eq!(model(&registered(vec![forwarded]), "", Lang::En).note, "Forwarded by Anna");
     let on_hold = registered(vec![Call { remote_held: true, ..call(CallState::Active) }]);
     assert_eq!(model(&on_hold, "", Lang::En).status.text, "The other side has put you on hold");
+}
+
+#[test]
+fn the_panels_of_a_call_dial_and_transfer() {
+    let facts = registered(vec![call(CallState::Active)]);
+    let number = || "1003".to_owned();
+    let second = super::model(&facts, "1003", Panel::Call, Lang::En);
+    assert_eq!(buttons(&second), ["call Call", "hangup Hang up"]);
+    assert_eq!(second.green.request, Some(Request::Call { number: number() }));
+    let transfer = super::model(&facts, "1003", Panel::Transfer, Lang::En);
+    let request = Some(Request::Transfer { call: "c1".into(), target: number() });
+    assert_eq!(buttons(&transfer), ["call Transfer", "hangup Hang up"]);
+    assert_eq!((&transfer.green.request, &enter_request(&facts, "1003", Panel::Transfer)), (&request, &request));
+    assert_eq!(enter_request(&facts, "1003", Panel::Call), Some(Request::Call { number: number() }));
+    let ringing = registered(vec![call(CallState::Ringing)]);
+    assert_eq!(super::model(&ringing, "1003", Panel::Transfer, Lang::En).panel, Panel::Card);
+}
+
+#[test]
+fn hold_is_offered_while_a_call_stands() {
+    let held = |held| Some(Request::Hold { call: "c1".into(), held });
+    for (state, request) in [
+        (CallState::Ringing, None),
+        (CallState::Active, held(true)),
+        (CallState::Held, held(false)),
+        (CallState::Ending, None),
+    ] {
+        let shown = model(&registered(vec![call(state)]), "", Lang::En);
+        assert_eq!((shown.hold, shown.held), (request, state == CallState::Held), "{state:?}");
+    }
+}
+
+#[test]
+fn two_calls_can_be_switched_connected_and_joined() {
+    let second = Call { id: "c2".into(), ..call(CallState::Active) };
+    let mut facts = registered(vec![call(CallState::Held), second]);
+    facts.front = Some("c2".into());
+    let shown = model(&facts, "", Lang::En);
+    let line = Line { id: "c1".into(), name: "Bob Brown".into(), state: Text::InCall(CallState::Held) };
+    assert_eq!(shown.lines, [line]);
+    assert_eq!(shown.connect, Some(Request::TransferTo { call: "c1".into(), other: "c2".into() }));
+    assert_eq!(shown.conference, Some(Request::Conference));
+    facts.front = Some("c1".into());
+    assert_eq!(model(&facts, "", Lang::En).lines[0].id, "c2");
+    for call in &mut facts.calls {
+        call.in_conference = true;
+        call.state = CallState::Active;
+    }
+    let joined = model(&facts, "", Lang::En);
+    assert_eq!((joined.conference, joined.connect, joined.status.text.as_str()), (None, None, "In a conference"));
+    let one = registered(vec![call(CallState::Active)]);
+    assert_eq!((model(&one, "", Lang::En).lines.len(), model(&one, "", Lang::En).conference), (0, None));
 }

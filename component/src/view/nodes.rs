@@ -71,12 +71,24 @@ pub struct Nodes {
     pub sent: HtmlElement,
     /// The tones.
     pub tones: HtmlElement,
+    /// The other calls.
+    pub lines: HtmlElement,
+    /// Part `hold`.
+    pub hold: HtmlElement,
+    /// Part `transfer`.
+    pub transfer: HtmlElement,
+    /// Makes room for a second call.
+    pub second: HtmlElement,
+    /// Connects the far ends of two calls.
+    pub connect: HtmlElement,
+    /// Connects everybody.
+    pub conference: HtmlElement,
     /// Back to the card.
     pub back: HtmlElement,
     /// Shows the keypad in a call.
     pub show_keypad: HtmlElement,
     /// Part `quality`.
-    pub sound: HtmlElement,
+    pub note: HtmlElement,
     /// Devices, do not disturb.
     pub settings: Settings,
     /// Whom the call is with.
@@ -206,10 +218,16 @@ impl Nodes {
             &[&icon(document, "on", icons::MICROPHONE)?, &icon(document, "off", icons::MICROPHONE_OFF)?, &*mute_label],
         )?;
         let show_keypad = button(document, &[("class", "tool"), ("data-do", "keypad")])?;
+        let tool = |action: &str| button(document, &[("class", "tool"), ("data-do", action)]);
+        let (hold, transfer, second) = (tool("hold")?, tool("transfer")?, tool("second")?);
+        hold.set_attribute("part", "hold")?;
+        transfer.set_attribute("part", "transfer")?;
+        let (connect, conference) = (tool("connect")?, tool("conference")?);
         let tools = box_("tools")?;
-        append(&tools, &[&mute, &show_keypad])?;
-        let sound: HtmlElement = element(document, "div", &[("class", "sound"), ("part", "quality")])?;
-        append(&card, &[&portrait, &name, &peer_number, &meter, &sound, &tools])?;
+        append(&tools, &[&mute, &hold, &show_keypad, &transfer, &second, &connect, &conference])?;
+        let lines: HtmlElement = element(document, "div", &[("class", "lines"), ("role", "group")])?;
+        let note: HtmlElement = element(document, "div", &[("class", "sound"), ("part", "quality")])?;
+        append(&card, &[&portrait, &name, &peer_number, &meter, &note, &tools])?;
 
         let stage = box_("stage")?;
         append(&stage, &[&dialer, &card])?;
@@ -227,7 +245,7 @@ impl Nodes {
 
         let window: HtmlElement =
             element(document, "section", &[("class", "window"), ("part", "window"), ("tabindex", "-1")])?;
-        append(&window, &[&head, &*say, &notice, &settings.section, &stage, &actions])?;
+        append(&window, &[&head, &*say, &notice, &settings.section, &lines, &stage, &actions])?;
         append(&root, &[&window, &fab])?;
         Ok(Nodes {
             root,
@@ -253,9 +271,15 @@ impl Nodes {
             field,
             sent,
             tones,
+            lines,
+            hold,
+            transfer,
+            second,
+            connect,
+            conference,
             back,
             show_keypad,
-            sound,
+            note,
             settings,
             card,
             initials,
