@@ -12,10 +12,27 @@ const ALICE: usize = 0;
 const BOB: usize = 1;
 const CAROL: usize = 2;
 
+/// What a phone changes its session to, and what the other one answers; the flow of it.
+fn change(party: &mut Party, from: (usize, CallId), to: (usize, CallId), offer: &str, answer: &str) -> Vec<String> {
+    let version = 2 + party.messages.len() as u32;
+    party.agents[from.0].offer(party.now, from.1, sdp(version, offer)).unwrap();
+    party.until(to.0, |event| matches!(event, Event::Offer { .. }));
+    party.agents[to.0].accept_offer(party.now, to.1, sdp(version, answer)).unwrap();
+    party.run(500);
+    let invite = party.request("INVITE");
+    assert!(String::from_utf8(invite.body).unwrap().contains(&format!("a={offer}\r\n")));
+    party.flow()
+}
+
+fn hold(party: &mut Party, from: (usize, CallId), to: (usize, CallId)) -> Vec<String> {
+    change(party, from, to, "sendonly", "recvonly")
+}
+
 /// What one phone says about one call in short words.
 fn story(events: &[Event], call: CallId) -> Vec<String> {
     let of = |event: &Event| match event {
         Event::State { call: of, state, .. } if *of == call => Some(state.to_string()),
+        Event::RemoteHold { call: of, held } if *of == call => Some(format!("held-by-peer({held})")),
         Event::TransferProgress { call: of, status, done, .. } if *of == call => Some(format!("{status} {done}")),
         Event::Ended { call: of, cause, .. } if *of == call => Some(cause.to_string()),
         _ => None,
@@ -47,10 +64,92 @@ fn pick_up(party: &mut Party, side: usize) -> CallId {
 }
 
 #[test]
+fn call_hold_2_1() {
+    let mut party = Party::new(2);
+    let (alice, bob) = party.connect(ALICE, BOB);
+    // F5 to F7.
+    let flow = hold(&mut party, (BOB, bob), (ALICE, alice));
+    assert_eq!(flow, ["bob > alice: INVITE", "alice > bob: 200 INVITE", "bob > alice: ACK"]);
+    assert_eq!((party.state(BOB, bob), party.state(ALICE, alice)), (Some(CallState::Held), Some(CallState::Active)));
+    assert!(party.agents[ALICE].get(alice).unwrap().remote_held());
+    assert_eq!(story(&party.events(ALICE), alice), ["held-by-peer(true)"]);
+    // F8 to F10.
+    let flow = change(&mut party, (BOB, bob), (ALICE, alice), "sendrecv", "sendrecv");
+    assert_eq!(flow, ["bob > alice: INVITE", "alice > bob: 200 INVITE", "bob > alice: ACK"]);
+    assert_eq!(story(&party.events(BOB), bob), ["held", "active"]);
+    assert_eq!(story(&party.events(ALICE), alice), ["held-by-peer(false)"]);
+    // F11, F12.
+    party.agents[ALICE].hangup(party.now, alice).unwrap();
+    assert_eq!(party.flow(), ["alice > bob: BYE", "bob > alice: 200 BYE"]);
+    party.assert_idle();
+}
+
+#[test]
+fn consultation_hold_2_2() {
+    let mut party = Party::new(3);
+    let (alice, bob) = party.connect(ALICE, BOB);
+    hold(&mut party, (BOB, bob), (ALICE, alice));
+    // Bob asks Carol, and comes back.
+    let (to_carol, carol) = party.connect(BOB, CAROL);
+    party.agents[CAROL].hangup(party.now, carol).unwrap();
+    assert_eq!(party.flow(), ["carol > bob: BYE", "bob > carol: 200 BYE"]);
+    assert_eq!(story(&party.events(BOB), to_carol), ["ending", "ended", "remote-hangup"]);
+    assert_eq!(party.state(BOB, bob), Some(CallState::Held));
+    change(&mut party, (BOB, bob), (ALICE, alice), "sendrecv", "sendrecv");
+    assert_eq!(party.state(BOB, bob), Some(CallState::Active));
+    party.agents[ALICE].hangup(party.now, alice).unwrap();
+    party.assert_idle();
+}
+
+#[test]
+fn transfer_unattended_2_4() {
+    let mut party = Party::new(3);
+    let (alice, bob) = party.connect(ALICE, BOB);
+    let flow = hold(&mut party, (BOB, bob), (ALICE, alice));
+    assert_eq!(flow, ["bob > alice: INVITE", "alice > bob: 200 INVITE", "bob > alice: ACK"]);
+    party.agents[BOB].transfer(party.now, bob, "sip:carol@example.com").unwrap();
+    let made = follow(&mut party, ALICE);
+    party.run(500);
+    assert_eq!(party.request("INVITE").headers.get("Referred-By"), Some("<sip:bob@example.com>"));
+    assert_eq!(
+        party.flow(),
+        [
+            "bob > alice: REFER",
+            "alice > bob: 202 REFER",
+            "alice > bob: NOTIFY",
+            "alice > carol: INVITE",
+            "bob > alice: 200 NOTIFY",
+            "carol > alice: 180 INVITE",
+            "alice > bob: NOTIFY",
+            "bob > alice: 200 NOTIFY",
+        ]
+    );
+    let carol = pick_up(&mut party, CAROL);
+    assert_eq!(
+        party.flow(),
+        [
+            "carol > alice: 200 INVITE",
+            "alice > carol: ACK",
+            "alice > bob: NOTIFY",
+            "bob > alice: 200 NOTIFY",
+            "bob > alice: BYE",
+            "alice > bob: 200 BYE",
+        ]
+    );
+    let told = story(&party.events(BOB), bob);
+    assert_eq!(told, ["held", "100 false", "180 false", "200 true", "ending", "ended", "local-hangup"]);
+    assert_eq!(party.state(ALICE, made), Some(CallState::Active));
+    party.agents[CAROL].hangup(party.now, carol).unwrap();
+    party.assert_idle();
+}
+
+#[test]
 fn transfer_attended_2_5() {
     let mut party = Party::new(3);
-    let (_, bob) = party.connect(ALICE, BOB);
+    let (alice, bob) = party.connect(ALICE, BOB);
+    hold(&mut party, (BOB, bob), (ALICE, alice));
     let (to_carol, carol) = party.connect(BOB, CAROL);
+    hold(&mut party, (BOB, to_carol), (CAROL, carol));
     party.events(BOB);
     party.agents[BOB].transfer_to(party.now, bob, to_carol).unwrap();
     let made = follow(&mut party, ALICE);
@@ -88,6 +187,25 @@ fn transfer_attended_2_5() {
     );
     assert_eq!(party.agents[BOB].calls().count(), 0);
     party.agents[ALICE].hangup(party.now, made).unwrap();
+    party.assert_idle();
+}
+
+#[test]
+fn a_target_that_hung_up_meanwhile_leaves_the_held_call_usable() {
+    let mut party = Party::new(3);
+    let (alice, bob) = party.connect(ALICE, BOB);
+    hold(&mut party, (BOB, bob), (ALICE, alice));
+    let (to_carol, carol) = party.connect(BOB, CAROL);
+    party.agents[BOB].transfer_to(party.now, bob, to_carol).unwrap();
+    party.agents[CAROL].hangup(party.now, carol).unwrap();
+    follow(&mut party, ALICE);
+    let events = party.until(BOB, |event| matches!(event, Event::TransferProgress { done: true, .. }));
+    // RFC 3891 §3: the dialog is over.
+    assert_eq!(story(&events, bob).last().map(String::as_str), Some("603 true"));
+    assert_eq!(party.state(BOB, bob), Some(CallState::Held));
+    change(&mut party, (BOB, bob), (ALICE, alice), "sendrecv", "sendrecv");
+    assert_eq!((party.state(BOB, bob), party.state(ALICE, alice)), (Some(CallState::Active), Some(CallState::Active)));
+    party.agents[ALICE].hangup(party.now, alice).unwrap();
     party.assert_idle();
 }
 
@@ -135,7 +253,8 @@ fn call_forwarding_2_7_to_2_9() {
 fn call_park_2_15() {
     // Carol is the place where calls are parked: she answers by herself and plays music.
     let mut party = Party::new(4);
-    let (_, bob) = party.connect(ALICE, BOB);
+    let (alice, bob) = party.connect(ALICE, BOB);
+    hold(&mut party, (BOB, bob), (ALICE, alice));
     party.agents[BOB].transfer(party.now, bob, "sip:carol@example.com").unwrap();
     let parked = follow(&mut party, ALICE);
     let carol = pick_up(&mut party, CAROL);
