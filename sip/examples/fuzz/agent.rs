@@ -6,8 +6,8 @@ use std::time::Duration;
 use soft_phone_sip::digest::{Credentials, Secret};
 use soft_phone_sip::parse::Fault;
 use soft_phone_sip::{
-    Agent, Body, CallId, CallOptions, Config, Event, Flow, Instant, Message, Method, Request, Response, TransferId,
-    Transport, Uri, parse,
+    Agent, Body, CallId, CallOptions, Config, Event, Flow, Instant, Message, Method, Replaces, Request, Response,
+    TransferId, Transport, Uri, parse,
 };
 
 /// Things that happen to an agent in one case.
@@ -43,6 +43,8 @@ struct Case {
     flow: Flow,
     /// The last request and the last response that the agent sent.
     request: Option<Request>,
+    /// The call that a command was last about, as a `Replaces` for the agent names it.
+    replaces: Option<String>,
     response: Option<Response>,
     /// The last transfer that it was asked for.
     transfer: TransferId,
@@ -95,16 +97,22 @@ impl Case {
         let mut agent = Agent::new(config, [9; 32]).map_err(|error| format!("{error}"))?;
         let (now, flow) = (Instant::from_millis(1), Flow(1));
         agent.handle_connected(now, flow);
-        Ok(Case { agent, now, flow, request: None, response: None, transfer: TransferId(0) })
+        Ok(Case { agent, now, flow, request: None, response: None, transfer: TransferId(0), replaces: None })
     }
 
     fn step(&mut self, dice: &mut Dice, input: &[u8], message: Option<&Message>) {
         let calls: Vec<CallId> = self.agent.calls().map(|call| call.id()).collect();
         let call = calls.get(dice.below(calls.len().max(1) as u64) as usize).copied().unwrap_or(CallId(0));
+        // As the other end of the call would name it to a third one.
+        self.replaces = self
+            .agent
+            .replaces(call)
+            .ok()
+            .map(|name| Replaces { to_tag: name.from_tag, from_tag: name.to_tag, ..name }.to_string());
         let (agent, now) = (&mut self.agent, self.now);
         let body = Body::sdp("v=0");
         // Refusals are as good as any other answer here.
-        match dice.below(32) {
+        match dice.below(36) {
             0..=3 => agent.handle_input(now, self.flow, input),
             4..=10 => {
                 if let Some(fitted) = message.and_then(|message| self.fit(dice, message)) {
@@ -132,6 +140,17 @@ impl Case {
             27 => drop(agent.accept_transfer(now, self.transfer, body, CallOptions::default())),
             28 => drop(agent.reject_transfer(now, self.transfer, 603)),
             29 => drop(agent.dtmf(now, call, '5', 100)),
+            32 => {
+                let description = (dice.below(2) == 0).then_some(body);
+                drop(agent.progress(now, call, 180 + dice.below(4) as u16, description));
+            }
+            33 => drop(agent.redirect(now, call, "601")),
+            34 => drop(agent.hangup_with(now, call, "SIP;cause=200")),
+            35 => {
+                let replaces = agent.replaces(call).ok();
+                let options = CallOptions { redirects: 3, replaces, anonymous: true, ..CallOptions::default() };
+                drop(agent.call(now, "600", body, options));
+            }
             _ => {
                 self.now = match agent.poll_timeout() {
                     Some(at) if dice.below(2) == 0 => now.max(at),
@@ -154,6 +173,10 @@ impl Case {
                         fitted.headers.push(name, value).ok()?;
                     }
                 }
+                if dice.below(3) == 0 {
+                    fitted.headers.set("Require", "100rel").ok()?;
+                    fitted.headers.set("RSeq", format!("{}", dice.below(4))).ok()?;
+                }
                 fitted.body.clone_from(&response.body);
                 Some(fitted.to_bytes())
             }
@@ -173,6 +196,16 @@ impl Case {
                     if let Some(text) = FRAGMENTS.get(dice.below(6) as usize) {
                         fitted.headers.set("Content-Type", "message/sipfrag").ok()?;
                         fitted.body = text.as_bytes().to_vec();
+                    }
+                }
+                if dice.below(4) == 0 {
+                    // Of the last reliable answer, if that was one; an INVITE that wants some, and one that replaces.
+                    let rseq = self.response.as_ref().and_then(|last| last.headers.get("RSeq")).unwrap_or("1");
+                    fitted.headers.set("RAck", format!("{rseq} {} INVITE", dice.below(6))).ok()?;
+                    fitted.method = [Method::Prack, Method::Invite][dice.below(2) as usize].clone();
+                    fitted.headers.set(["Require", "Supported"][dice.below(2) as usize], "100rel").ok()?;
+                    if let Some(name) = self.replaces.as_ref().filter(|_| fitted.method == Method::Invite) {
+                        fitted.headers.set("Replaces", name.as_str()).ok()?;
                     }
                 }
                 // Of an incoming dialog as the response shows it; of an outgoing one, the other way round.
