@@ -1,4 +1,5 @@
 //! New session descriptions in a call: re-INVITE and UPDATE, hold, offers that meet (RFC 3261 §14, RFC 3264 §8.4, RFC 3311).
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
 
 #[path = "common/network.rs"]
 mod network;

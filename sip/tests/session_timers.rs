@@ -1,4 +1,5 @@
 //! Session timers (RFC 4028): who refreshes, how, and the end of a session that nobody refreshes.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
 
 #[path = "common/phone.rs"]
 mod phone;
