@@ -6,8 +6,10 @@ mod entropy;
 mod flows;
 mod incoming;
 mod info;
+mod message;
 mod offer;
 mod outgoing;
+mod publish;
 pub(crate) mod redirect;
 mod refer;
 mod register;
@@ -15,6 +17,7 @@ pub(crate) mod reliable;
 mod replaces;
 mod session;
 mod session_timer;
+mod subscribe;
 mod transfer;
 
 use std::collections::VecDeque;
@@ -24,11 +27,14 @@ use self::auth::{Auth, Tried};
 use self::compose::Identity;
 use self::entropy::Entropy;
 use self::info::Info;
+use self::message::Outgoing;
+use self::publish::Publication;
 use self::refer::Transfer;
+use self::subscribe::Subscription;
 use self::transfer::Referral;
 use crate::call::{Call, CallId, CallState, Cause, Ending};
 use crate::dialog::Dialog;
-use crate::event::{Event, QueryId, RegistrationState, TransferId};
+use crate::event::{Event, PublicationId, QueryId, RegistrationState, SubscriptionId, TransferId};
 use crate::message::{Message, Request, Response};
 use crate::registration::Registrations;
 use crate::session::MIN_SE;
@@ -87,6 +93,9 @@ pub struct Config {
     pub session_expires: Option<Duration>,
     /// The shortest time between refreshes that we agree to; 90 s at least.
     pub min_se: Duration,
+    /// Longest MESSAGE in bytes, with all its headers but credentials. 1,300 is for networks that are not known (RFC 3428
+    /// §8); more is for who knows that no datagram is on the way.
+    pub max_message: usize,
     /// `User-Agent` and `Server`.
     pub user_agent: String,
     /// Time constants of the transactions.
@@ -112,6 +121,7 @@ impl Config {
             session_expires: Some(Duration::from_secs(1_800)),
             min_se: MIN_SE,
             max_calls: 32,
+            max_message: 1_300,
             user_agent: concat!("soft-phone/", env!("CARGO_PKG_VERSION")).to_owned(),
             timers: Timers::default(),
         }
@@ -185,6 +195,12 @@ enum Timer {
     Transfer(TransferId),
     /// The target of an attended transfer does not end the call that was replaced.
     Replaced(CallId),
+    /// A subscription is refreshed, or tried again.
+    Subscribe(SubscriptionId),
+    /// No NOTIFY follows on a SUBSCRIBE.
+    Notified(SubscriptionId),
+    /// A publication is refreshed, or tried again.
+    Publish(PublicationId),
 }
 
 /// Why we sent a request.
@@ -206,6 +222,9 @@ enum Purpose {
     Refer(TransferId),
     Notify(TransferId),
     Info(QueryId),
+    Message(QueryId),
+    Subscribe(SubscriptionId),
+    Publish(PublicationId),
 }
 
 /// A request of ours that runs.
@@ -238,6 +257,7 @@ pub struct Agent {
     session_expires: Option<Duration>,
     min_se: Duration,
     max_calls: usize,
+    max_message: usize,
     times: Timers,
     entropy: Entropy,
     auth: Auth,
@@ -259,6 +279,10 @@ pub struct Agent {
     ended: Vec<Dialog>,
     /// INFOs that wait or run, in order.
     infos: Vec<Info>,
+    /// MESSAGEs that wait or run, in order.
+    messages: Vec<Outgoing>,
+    subscriptions: Table<SubscriptionId, Subscription>,
+    publications: Table<PublicationId, Publication>,
     events: VecDeque<Event>,
     counters: Counters,
     next_id: u64,
@@ -293,6 +317,7 @@ impl Agent {
             session_expires: config.session_expires.map(|wanted| wanted.max(MIN_SE)),
             min_se: config.min_se.max(MIN_SE),
             max_calls: config.max_calls,
+            max_message: config.max_message,
             times: config.timers,
             entropy,
             auth: Auth::default(),
@@ -308,6 +333,9 @@ impl Agent {
             ended_dialogs: Vec::new(),
             ended: Vec::new(),
             infos: Vec::new(),
+            messages: Vec::new(),
+            subscriptions: Table::new(),
+            publications: Table::new(),
             events: VecDeque::new(),
             counters: Counters::default(),
             next_id: 0,
@@ -334,8 +362,8 @@ impl Agent {
         self.counters
     }
 
-    /// Number of transactions, calls, timers, and of remembered ACKs, requests and transfers that live: zero of each when
-    /// nothing runs and nothing leaks.
+    /// Number of transactions, calls, timers, and of remembered ACKs, requests, transfers, messages, subscriptions and
+    /// publications that live: zero of each when nothing runs and nothing leaks.
     pub fn live(&self) -> [usize; 4] {
         [
             self.layer.len(),
@@ -346,7 +374,10 @@ impl Agent {
                 + self.referrals.len()
                 + self.transfers.len()
                 + self.ended_dialogs.len()
-                + self.infos.len(),
+                + self.infos.len()
+                + self.messages.len()
+                + self.subscriptions.len()
+                + self.publications.len(),
         ]
     }
 
@@ -397,6 +428,9 @@ impl Agent {
                     self.give_up_transfer(now, id);
                 }
                 Timer::Replaced(call) => self.end_replaced(now, call),
+                Timer::Subscribe(id) => self.subscription_due(now, id),
+                Timer::Notified(id) => self.not_notified(now, id),
+                Timer::Publish(id) => self.publication_due(now, id),
             }
         }
         self.drain(now);
@@ -439,6 +473,9 @@ impl Agent {
                 _ => drop(self.hangup(now, id)),
             }
         }
+        self.forget_messages();
+        self.subscriptions_shutdown(now);
+        self.publications_shutdown(now);
         self.registration_shutdown(now);
         self.drain(now);
     }
@@ -475,6 +512,7 @@ impl Agent {
                     self.pending.remove(key);
                     self.acks.retain(|ack| ack.invite != key);
                     self.send_infos(now);
+                    self.send_messages(now);
                 }
                 transaction::Event::ServerTerminated { .. } => {}
             }
@@ -533,6 +571,9 @@ impl Agent {
             Purpose::Refer(id) => self.on_refer_answer(now, id, &response),
             Purpose::Notify(id) => self.on_notify_answer(now, id, response.status),
             Purpose::Info(query) => self.on_info_answer(now, query, Some(response.status)),
+            Purpose::Message(query) => self.on_message_answer(now, query, response.status, &response.reason),
+            Purpose::Subscribe(id) => self.on_subscribe_answer(now, key, id, Some(&response)),
+            Purpose::Publish(id) => self.on_publish_answer(now, id, Some(&response)),
         }
     }
 
@@ -545,6 +586,7 @@ impl Agent {
             }
             // We have given the call up already.
             Purpose::Invite(call) => !self.calls.get(call).is_some_and(|call| call.state != CallState::Ending),
+            Purpose::Subscribe(id) => !self.subscribes(id, key),
             _ => false,
         };
         let retry = !useless && self.auth.challenged(response, self.credentials.as_ref(), &mut tried);
@@ -585,6 +627,8 @@ impl Agent {
                     referral.id = seq;
                 }
             }
+            Purpose::Subscribe(id) => self.subscribe_again(id, seq, new),
+            Purpose::Publish(id) => self.publish_again(id, new),
             _ => {}
         }
         true
@@ -608,6 +652,9 @@ impl Agent {
             Purpose::Refer(id) => self.on_refer_failed(now, id, failure),
             Purpose::Notify(id) => self.on_notify_failed(now, id, failure),
             Purpose::Info(query) => self.on_info_answer(now, query, None),
+            Purpose::Message(query) => self.on_message_failed(now, query, failure),
+            Purpose::Subscribe(id) => self.on_subscribe_answer(now, key, id, None),
+            Purpose::Publish(id) => self.on_publish_answer(now, id, None),
         }
     }
 

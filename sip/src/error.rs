@@ -33,6 +33,8 @@ pub enum Error {
     UnknownCall,
     /// The agent knows no such transfer, or it was decided before, or is too old.
     UnknownTransfer,
+    /// The agent knows no such subscription or publication: never did, or not any more.
+    UnknownSubscription,
     /// What was asked for cannot follow on the state that things are in.
     WrongState {
         /// That state's name.
@@ -58,6 +60,7 @@ impl fmt::Display for Error {
             Error::TooLong { what, limit } => write!(f, "{what} longer than {limit}"),
             Error::UnknownCall => f.write_str("no such call"),
             Error::UnknownTransfer => f.write_str("no such transfer"),
+            Error::UnknownSubscription => f.write_str("no such subscription"),
             Error::WrongState { state } => write!(f, "not possible while {state}"),
             Error::NotConnected => f.write_str("not connected"),
             Error::Reserved { header } => write!(f, "{header} cannot be set"),

@@ -53,13 +53,63 @@ impl fmt::Display for RegistrationState {
     }
 }
 
-/// The agent's own name for a request of ours that has an answer: OPTIONS, INFO.
+/// The agent's own name for a request of ours that has an answer: OPTIONS, INFO, MESSAGE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QueryId(pub u64);
 
 /// The agent's own name for a transfer that the other end of a call asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TransferId(pub u64);
+
+/// The agent's own name for a subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubscriptionId(pub u64);
+
+/// The agent's own name for a publication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PublicationId(pub u64);
+
+/// Where a subscription (RFC 6665 §4.1.2), or a publication (RFC 3903), stands.
+///
+/// ```text
+///               NOTIFY active; 2xx to PUBLISH
+///   Pending ───────────────────────────────► Active
+///      │  ▲                                   │  ▲
+///      │  └───────── NOTIFY pending ──────────┤  │ made again
+///      │                                      ▼  │
+///      ├── may pass, or ended by accident ──► Waiting
+///      ▼                                      ▼
+///   Terminated ◄── for good, or by command ───┘
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SubscriptionState {
+    /// Asked for, or asked and not decided yet.
+    Pending,
+    /// It is told what changes; what we publish is known.
+    Active,
+    /// Not at the moment; tried again by itself.
+    Waiting,
+    /// Over and forgotten.
+    Terminated,
+}
+
+impl SubscriptionState {
+    /// The name that RFC 6665 uses.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            SubscriptionState::Pending => "pending",
+            SubscriptionState::Active => "active",
+            SubscriptionState::Waiting => "waiting",
+            SubscriptionState::Terminated => "terminated",
+        }
+    }
+}
+
+impl fmt::Display for SubscriptionState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
 
 /// Something happened. Events come in the order in which it did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -259,6 +309,62 @@ pub enum Event {
         tone: char,
         /// For how many milliseconds, 1 to 10,000.
         duration: u16,
+    },
+    /// Somebody has sent a text (RFC 3428).
+    Message {
+        /// Who, as the network asserts it, else as it calls itself.
+        from: Remote,
+        /// The call in whose dialog it came.
+        call: Option<CallId>,
+        /// `text/plain` or `text/html`, with the character set if it says one; a stranger's text, never trusted markup.
+        body: Body,
+    },
+    /// What became of a message ([`Agent::message`](crate::Agent::message)).
+    MessageSent {
+        /// The message.
+        query: QueryId,
+        /// The final answer's status, 408 when none came in time; `None`: the connection was lost, and nobody knows.
+        status: Option<u16>,
+        /// The final answer's reason phrase.
+        reason: Option<String>,
+    },
+    /// Where a subscription stands now ([`Agent::subscribe`](crate::Agent::subscribe)).
+    Subscription {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// Where it stands.
+        state: SubscriptionState,
+        /// The refusal's status, when there was one.
+        status: Option<u16>,
+        /// The refusal's reason phrase, or the reason of RFC 6665 §4.1.3 that the notifier gave.
+        reason: Option<String>,
+        /// When it is tried again, while it waits.
+        retry_at: Option<Instant>,
+    },
+    /// What was subscribed to says so.
+    Notify {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// The state, in one of the types that were asked for; `None`: nothing is known (yet).
+        body: Option<Body>,
+    },
+    /// A `message-summary` that was not subscribed to, from the server that we are registered with.
+    Unsolicited {
+        /// `message-summary`.
+        package: String,
+        /// The state.
+        body: Body,
+    },
+    /// Where a publication stands now ([`Agent::publish`](crate::Agent::publish)).
+    Publication {
+        /// The publication.
+        publication: PublicationId,
+        /// Where it stands.
+        state: SubscriptionState,
+        /// The final answer's status, when there was one.
+        status: Option<u16>,
+        /// When it is tried again, while it waits.
+        retry_at: Option<Instant>,
     },
     /// The answer to [`Agent::options`](crate::Agent::options).
     Options {

@@ -32,7 +32,7 @@ mod xml;
 pub use agent::{Agent, CallOptions, Config, Counters, Transport};
 pub use call::{Body, Call, CallId, CallState, Cause, Direction, Facts, Remote};
 pub use error::Error;
-pub use event::{Event, QueryId, RegistrationState, TransferId};
+pub use event::{Event, PublicationId, QueryId, RegistrationState, SubscriptionId, SubscriptionState, TransferId};
 pub use header::Headers;
 pub use instant::Instant;
 pub use message::{Message, Request, Response, reason_phrase};

@@ -146,9 +146,18 @@ impl Registration {
     /// (RFC 5626 §4.5).
     pub(crate) fn retry_pause(&self, another_works: bool, jitter: u32) -> Duration {
         let first = if another_works { FIRST_RETRY_ELSEWHERE } else { FIRST_RETRY };
-        let pause = first.saturating_mul(1 << self.failures.min(8)).min(LAST_RETRY);
-        pause - (pause / 2).saturating_mul(jitter.min(65_535)) / 65_536
+        doubled(first, self.failures, jitter)
     }
+}
+
+/// The pause after that many failures in a row of something that is no registration: as there.
+pub(crate) fn pause_after(failures: u32, jitter: u32) -> Duration {
+    doubled(FIRST_RETRY, failures, jitter)
+}
+
+fn doubled(first: Duration, failures: u32, jitter: u32) -> Duration {
+    let pause = first.saturating_mul(1 << failures.min(8)).min(LAST_RETRY);
+    pause - (pause / 2).saturating_mul(jitter.min(65_535)) / 65_536
 }
 
 /// The longest of what a registrar may ask us to wait.

@@ -192,7 +192,6 @@ fn a_later_offer_can_be_taken_back_and_dies_with_the_call() {
 fn what_we_do_not_do_is_refused_in_and_out_of_a_dialog() {
     let (mut phone, _, tag) = answered();
     for (method, status, allow) in [
-        ("MESSAGE", 405, true),
         ("PRACK", 481, false),
         ("PUBLISH", 405, true),
         ("REGISTER", 405, true),

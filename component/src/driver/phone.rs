@@ -335,6 +335,9 @@ impl Phone {
             Event::Info { call, package, body } => self.on_info(call, package.as_deref(), &body),
             // Keys that the far end presses are for machines.
             Event::TransferProgress { .. } | Event::Dtmf { .. } => {}
+            // The element does not show these yet.
+            Event::Message { .. } | Event::MessageSent { .. } | Event::Unsolicited { .. } => {}
+            Event::Subscription { .. } | Event::Notify { .. } | Event::Publication { .. } => {}
         }
     }
 

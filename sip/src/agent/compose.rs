@@ -9,8 +9,8 @@ use crate::registration::Binding;
 use crate::value::{check_text, decimal, is_token};
 use crate::{Body, CSeq, Error, Headers, Method, NameAddr, Remote, Uri};
 
-/// What we do; `MESSAGE`, `PUBLISH` and the like are refused with this list.
-pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO, NOTIFY, REFER";
+/// What we do; `PUBLISH`, `REGISTER` and the like are refused with this list.
+pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, NOTIFY, REFER";
 
 /// The only body that we read.
 pub(super) const ACCEPT: &str = "application/sdp";

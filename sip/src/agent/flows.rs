@@ -31,6 +31,9 @@ impl Agent {
         self.recover();
         self.resume_notifies(now);
         self.send_infos(now);
+        self.send_messages(now);
+        self.resume_subscriptions(now);
+        self.resume_publications(now);
         self.drain(now);
     }
 
@@ -45,6 +48,10 @@ impl Agent {
         self.layer.handle_flow_closed(now, flow);
         self.drain(now);
         self.recover();
+        // Over another connection, if there is one.
+        self.resume_subscriptions(now);
+        self.resume_publications(now);
+        self.drain(now);
     }
 
     /// The calls whose connection is gone go on over the one for new requests.
@@ -110,6 +117,11 @@ impl Agent {
     pub(super) fn flow_of(&self, pending: &Pending) -> Option<Flow> {
         if let Purpose::Register { slot, .. } = pending.purpose {
             return self.registrations.slots[slot].flow;
+        }
+        if let Purpose::Subscribe(id) = pending.purpose
+            && let Some(own) = self.subscriptions.get(id).and_then(|it| it.flow).filter(|flow| self.is_live(*flow))
+        {
+            return Some(own);
         }
         if self.registrations.slots.len() > 1 && in_dialog(&pending.request) {
             let own = self.calls.find(|call| call.sip_call_id == pending.request.call_id());

@@ -69,12 +69,16 @@ impl Agent {
             }
             return self.reply(now, key, refusal);
         }
+        if request.method == Method::Notify && !is_refer(&request) {
+            return self.on_notify(now, key, flow, &request, &tag);
+        }
         if to_tag.is_some() {
             return self.on_dialog_request(now, key, flow, request, &tag);
         }
         match request.method {
             Method::Invite => self.on_invite(now, key, flow, request, &tag),
             Method::Options => self.reply_options(now, key, &request, &tag),
+            Method::Message => self.on_message(now, None, key, &request, &tag),
             // A stranger does not send us anywhere.
             Method::Refer | Method::Subscribe => self.reply_status(now, key, &request, 403, &tag),
             // §15.1.2: a BYE outside a dialog. RFC 6665 §4.1.3: we hold no subscription.
@@ -98,7 +102,7 @@ impl Agent {
     fn refusal(&mut self, request: &Request, key: &ServerKey, tag: &str) -> Option<Response> {
         let status = match request.method {
             Method::Invite | Method::Ack | Method::Bye | Method::Cancel | Method::Options => None,
-            Method::Info | Method::Refer | Method::Notify | Method::Prack | Method::Update => None,
+            Method::Info | Method::Message | Method::Refer | Method::Notify | Method::Prack | Method::Update => None,
             Method::Subscribe if is_refer(request) => None,
             // RFC 6665 §8.3.2: we serve no event package.
             Method::Subscribe => Some(489),
@@ -178,8 +182,9 @@ impl Agent {
             Method::Info => self.on_info(now, id, key, &request, tag),
             Method::Prack => self.on_prack(now, id, key, &request, tag),
             Method::Refer => self.on_refer(now, id, key, &request, tag),
-            Method::Notify if is_refer(&request) => self.on_refer_notify(now, id, key, &request, tag),
-            Method::Notify => self.reply_status(now, key, &request, 481, tag),
+            // One of another package was dealt with before.
+            Method::Notify => self.on_refer_notify(now, id, key, &request, tag),
+            Method::Message => self.on_message(now, Some(id), key, &request, tag),
             Method::Subscribe => self.on_refer_subscribe(now, id, key, &request, tag),
             _ => self.reply_options(now, key, &request, tag),
         }

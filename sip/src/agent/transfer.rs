@@ -282,7 +282,9 @@ impl Agent {
         let (from, to) = (request.from().ok()?, request.to().ok()?);
         let ours = |dialog: &&mut Dialog| to.tag().is_some() && dialog.has(request.call_id(), from.tag(), to.tag());
         let of_calls = self.calls.values_mut().flat_map(|call| call.dialog.iter_mut().chain(&mut call.early));
-        of_calls.chain(self.ended_dialogs.iter_mut().map(|(_, dialog)| dialog)).find(ours)
+        let of_subscriptions = self.subscriptions.values_mut().filter_map(|it| it.dialog.as_mut());
+        let others = self.ended_dialogs.iter_mut().map(|(_, dialog)| dialog).chain(of_subscriptions);
+        of_calls.chain(others).find(ours)
     }
 
     /// A call that is answered and not about to end.

@@ -81,6 +81,23 @@ pub fn brief_event(event: &Event) -> String {
         }
         Event::InfoAnswered { status, .. } => format!("info-answered({status:?})"),
         Event::Dtmf { tone, duration, .. } => format!("dtmf({tone} {duration})"),
+        Event::Message { from, call, body } => format!(
+            "message({}{} {})",
+            from.uri,
+            call.map_or("", |_| " in a call"),
+            String::from_utf8_lossy(&body.bytes)
+        ),
+        Event::MessageSent { status, .. } => format!("message-sent({status:?})"),
+        Event::Subscription { state, status, reason, .. } => format!(
+            "subscription({state}{}{})",
+            status.map_or(String::new(), |status| format!(" {status}")),
+            reason.as_ref().map_or(String::new(), |reason| format!(" {reason}"))
+        ),
+        Event::Notify { body, .. } => {
+            format!("notify({})", body.as_ref().map_or("-".into(), |body| String::from_utf8_lossy(&body.bytes)))
+        }
+        Event::Unsolicited { package, body } => format!("{package}({})", String::from_utf8_lossy(&body.bytes)),
+        Event::Publication { state, status, .. } => format!("publication({state} {status:?})"),
     }
 }
 
@@ -204,6 +221,20 @@ impl Phone {
         }
         self.now = end;
         line
+    }
+
+    /// Lets time pass until the agent sends something by itself: the one request that it is, and after how many seconds.
+    pub fn next_request(&mut self) -> (Request, u64) {
+        let start = self.now;
+        loop {
+            let at = self.agent.poll_timeout().unwrap();
+            self.now = self.now.max(at);
+            self.agent.handle_timeout(self.now);
+            if let [message] = self.messages().as_slice() {
+                let Message::Request(request) = message else { panic!("not a request: {}", brief(message)) };
+                return (request.clone(), self.now.saturating_duration_since(start).as_secs());
+            }
+        }
     }
 
     /// Lets every transaction run out, then nothing may live.
