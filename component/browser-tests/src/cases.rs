@@ -10,6 +10,7 @@ mod leave;
 mod lines;
 mod pair;
 mod peer;
+mod recovery;
 mod ring_time;
 mod window;
 
@@ -60,6 +61,7 @@ pub fn all() -> Vec<Case> {
         window: opens corners moves buttons languages modes;
         csp: chromium firefox;
         instance: reload reload_firefox two_phones;
+        recovery: connection_lost connection_lost_firefox;
         leave: in_a_call while_it_rings firefox;
         ring_time: chromium;
     }
