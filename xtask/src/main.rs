@@ -6,6 +6,7 @@ mod build;
 mod demo;
 mod panics;
 mod paths;
+mod peers;
 mod process;
 mod setup;
 mod sipp;
@@ -31,6 +32,8 @@ cargo xtask COMMAND
   size                   what a page downloads: raw, gzip, brotli; fails above the bar
   fuzz [--cases N]       broken SIP messages, 10,000,000 unless told
   bench                  the benchmarks
+  peers                  JsSIP and SIP.js beside ours: what becomes of the messages of RFC 4475 and RFC 5118, and how
+                         many messages each reads and writes in a second, natively and in Chromium
   setup                  install what `test` needs, now
 ";
 
@@ -95,6 +98,11 @@ fn run(mut arguments: Arguments) -> Result<()> {
         Some("bench") => {
             nothing_left(arguments)?;
             process::run(process::cargo().args(["bench", "--package", "soft-phone-benches"]).current_dir(&paths.root))
+        }
+        Some("peers") => {
+            nothing_left(arguments)?;
+            setup::wasm_target()?;
+            peers::run(&paths)
         }
         Some("setup") => {
             nothing_left(arguments)?;

@@ -111,7 +111,7 @@ pub fn sipp() -> Result<()> {
 ///
 /// # Errors
 /// When they are missing and this is not root, or apt fails.
-fn debian(packages: &[&str]) -> Result<()> {
+pub fn debian(packages: &[&str]) -> Result<()> {
     let installed = |package: &&str| {
         let query =
             process::output(Command::new("dpkg-query").args(["--show", "--showformat=${db:Status-Status}", package]));
@@ -175,7 +175,10 @@ fn speech(rig: &Path) -> Result<()> {
 }
 
 /// Installs the npm packages of `component/browser-tests/npm` into the rig's folder, at their locked versions.
-fn npm(paths: &Paths) -> Result<()> {
+///
+/// # Errors
+/// When npm is missing and this is not root, or it fails.
+pub fn npm(paths: &Paths) -> Result<()> {
     let source = paths.root.join("component/browser-tests/npm");
     let folder = paths.rig.join("npm");
     let lock = fs::read(source.join("package-lock.json"))?;
