@@ -222,7 +222,8 @@ impl Session {
 
     /// The microphone's stream, once it is open.
     pub fn local_stream(&self) -> Option<MediaStream> {
-        self.0.microphone.borrow().as_ref().map(|microphone| microphone.stream().clone())
+        // Not `.clone()`: that is the browser's own method, which opens the microphone a second time.
+        self.0.microphone.borrow().as_ref().map(|microphone| Clone::clone(microphone.stream()))
     }
 
     /// Hears the far end through another loudspeaker.

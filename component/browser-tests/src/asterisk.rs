@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use tokio::process::Command;
 
 use crate::service::Service;
@@ -14,7 +15,8 @@ pub const SERVER: &str = "ws://127.0.0.1:8088/ws";
 /// An Asterisk that runs.
 pub struct Asterisk {
     root: PathBuf,
-    service: Service,
+    logs: PathBuf,
+    service: Mutex<Service>,
 }
 
 impl Asterisk {
@@ -33,10 +35,25 @@ impl Asterisk {
                 bail!("/{folder} in Asterisk's folder: {}", String::from_utf8_lossy(&output.stderr).trim());
             }
         }
-        let mut command = Command::new("chroot");
-        command.arg(root).args(["/usr/sbin/asterisk", "-f", "-C", "/etc/asterisk/asterisk.conf"]);
-        let service = Service::start("asterisk", logs, command, "Asterisk Ready").await?;
-        Ok(Self { root: root.to_owned(), service })
+        let service = Mutex::new(launch("asterisk", root, logs).await?);
+        Ok(Self { root: root.to_owned(), logs: logs.to_owned(), service })
+    }
+
+    /// Kills it in the middle of whatever it does, and starts it again: it knows of no call any more.
+    ///
+    /// # Errors
+    /// When it cannot be killed, or does not come up again.
+    pub async fn crash(&self) -> Result<()> {
+        let pid = fs::read_to_string(self.root.join("run/asterisk/asterisk.pid"))?;
+        let killed = Command::new("kill").args(["-9", pid.trim()]).status().await?;
+        if !killed.success() {
+            bail!("Asterisk (process {}) cannot be killed", pid.trim());
+        }
+        let again = launch("asterisk-again", &self.root, &self.logs).await?;
+        if let Ok(mut service) = self.service.lock() {
+            *service = again;
+        }
+        Ok(())
     }
 
     /// Runs a command of Asterisk's console and returns what it printed.
@@ -85,13 +102,21 @@ impl Asterisk {
     /// # Errors
     /// When the log cannot be read.
     pub fn log(&self) -> Result<String> {
-        self.service.log()
+        self.service.lock().map_err(|_| anyhow!("a test panicked"))?.log()
     }
 
     /// Prints the end of its log.
     pub fn print_log(&self) {
-        self.service.print_log(40);
+        if let Ok(service) = self.service.lock() {
+            service.print_log(40);
+        }
     }
+}
+
+async fn launch(name: &'static str, root: &Path, logs: &Path) -> Result<Service> {
+    let mut command = Command::new("chroot");
+    command.arg(root).args(["/usr/sbin/asterisk", "-f", "-C", "/etc/asterisk/asterisk.conf"]);
+    Service::start(name, logs, command, "Asterisk Ready").await
 }
 
 /// Lays out our configuration, a fresh certificate and empty state.

@@ -75,6 +75,14 @@ probe.open = () => ({
 
 // ---- the microphone
 
+// A copy holds the microphone as the original does.
+const cloneOfTheBrowser = MediaStream.prototype.clone;
+MediaStream.prototype.clone = function clone() {
+  const copy = cloneOfTheBrowser.call(this);
+  made.tracks.push(...copy.getTracks());
+  return copy;
+};
+
 // The browser's own processing would change what is compared. Firefox's fake microphone knows one tone only: there
 // (`?voice=FILE`) a recording that loops takes its place.
 const voice = new URLSearchParams(location.search).get("voice");

@@ -154,6 +154,11 @@ impl Phone {
             return self.remix();
         }
         let Some(media) = &entry.media else { return };
+        if !entry.line.restart && !media.is_connected() {
+            // Firefox never connects when a second offer comes while DTLS begins; later is soon enough.
+            entry.line.again_at = Some(clock::now() + AGAIN);
+            return;
+        }
         let remote_held = entry.shared.facts.borrow().remote_held;
         let wish = Wish { held: entry.line.hold, remote_held, restart: std::mem::take(&mut entry.line.restart) };
         entry.line.exchange = Some(wish);

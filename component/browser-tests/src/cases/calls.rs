@@ -79,7 +79,7 @@ pub async fn devices(rig: &Rig) -> Result<()> {
         probe.phone().devices = { microphone: other };
         await probe.until(() => probe.call().localStream !== before, 5000);
         const track = probe.call().localStream.getAudioTracks()[0];
-        return [track.getSettings().deviceId === other, before.getAudioTracks()[0].readyState, probe.phone().devices.microphone === other]";
+        return [track.getSettings().deviceId === other, before.getAudioTracks()[0]?.readyState, probe.phone().devices.microphone === other]";
     let changed = phone.browser.run(body, json!(null)).await?;
     ensure!(changed == json!([true, "ended", true]), "{changed}");
     phone.record(7.0).await?.is_echo(rig)?;
