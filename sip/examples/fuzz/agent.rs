@@ -58,6 +58,9 @@ const REFER: [(&str, &[&str]); 4] = [
     ("Subscription-State", &["active;expires=1", "active", "terminated;reason=noresource", "pending"]),
 ];
 
+/// A description that puts the other end on hold.
+const HOLD: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\na=sendonly\r\n";
+
 /// What comes of it.
 const FRAGMENTS: [&str; 4] = ["SIP/2.0 100 Trying", "SIP/2.0 200 OK", "SIP/2.0 486 Busy Here", "SIP/2.0"];
 
@@ -134,12 +137,15 @@ impl Case {
                 self.flow = Flow(self.flow.0 + 1);
                 agent.handle_connected(now, self.flow);
             }
+            23 => drop(agent.offer(now, call, body)),
             24 => drop(agent.transfer(now, call, "601")),
             25 => drop(agent.transfer_unwatched(now, call, "601")),
             26 => drop(agent.transfer_to(now, call, calls.last().copied().unwrap_or(call))),
             27 => drop(agent.accept_transfer(now, self.transfer, body, CallOptions::default())),
             28 => drop(agent.reject_transfer(now, self.transfer, 603)),
             29 => drop(agent.dtmf(now, call, '5', 100)),
+            30 => drop(agent.offer(now, call, Body::sdp(HOLD))),
+            31 => drop(agent.update(now, call)),
             32 => {
                 let description = (dice.below(2) == 0).then_some(body);
                 drop(agent.progress(now, call, 180 + dice.below(4) as u16, description));
