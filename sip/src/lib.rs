@@ -29,6 +29,7 @@ pub mod uri;
 pub mod value;
 mod xml;
 
+pub use agent::Saved;
 pub use agent::{Agent, CallOptions, Config, Counters, Transport};
 pub use call::{Body, Call, CallId, CallState, Cause, Direction, Facts, Remote};
 pub use error::Error;

@@ -67,6 +67,23 @@ impl Session {
         Session { local: Some(body), ..Session::default() }
     }
 
+    /// The session of a call that another agent began.
+    pub(crate) fn restored(
+        local: Option<Body>,
+        remote: Option<Body>,
+        [held, remote_held]: [bool; 2],
+        expires: Option<Expires>,
+        allow: Option<&[String]>,
+    ) -> Session {
+        let allow = allow.map(|names| names.iter().take(MAX_METHODS).filter_map(|name| name.parse().ok()).collect());
+        Session { local, remote, held, remote_held, expires, allow, ..Session::default() }
+    }
+
+    /// The methods of the peer's last `Allow`.
+    pub(crate) fn allowed(&self) -> Option<Vec<String>> {
+        Some(self.allow.as_ref()?.iter().map(Method::to_string).collect())
+    }
+
     /// Takes note of the peer's `Allow`, if it says one.
     pub(crate) fn learn(&mut self, headers: &Headers) {
         if headers.get("Allow").is_some() {

@@ -29,6 +29,10 @@ impl<K: Copy + Ord, V> Table<K, V> {
         self.place(key).map(|place| self.0.remove(place).1)
     }
 
+    pub(crate) fn last_key(&self) -> Option<K> {
+        self.0.last().map(|(key, _)| *key)
+    }
+
     pub(crate) fn find(&self, mut of: impl FnMut(&V) -> bool) -> Option<K> {
         self.0.iter().find(|(_, value)| of(value)).map(|(key, _)| *key)
     }

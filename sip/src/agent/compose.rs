@@ -137,6 +137,12 @@ impl Identity {
         })
     }
 
+    /// Host and port that we call ourselves.
+    pub(crate) fn sent_by(&self) -> String {
+        let start = self.via.find(' ').map_or(0, |space| space + 1);
+        self.via[start..].trim_end_matches(";branch=z9hG4bK").to_owned()
+    }
+
     /// A request outside any dialog, without Via (RFC 3261 §8.1.1).
     pub(super) fn request(
         &self,

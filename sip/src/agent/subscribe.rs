@@ -134,6 +134,15 @@ impl Agent {
         Ok(())
     }
 
+    /// What makes the wishes that are not to end: number, target, package, body types.
+    pub(super) fn wishes(&self) -> impl Iterator<Item = (u64, String, String, String)> {
+        let wish = |id: SubscriptionId| {
+            let it = self.subscriptions.get(id)?;
+            Some((id.0, it.target.to_string(), it.package.clone(), it.accept.clone()))
+        };
+        self.subscriptions.keys(|it| !it.removing).into_iter().filter_map(wish)
+    }
+
     /// Begins a new dialog: for a new subscription, or for one that was lost.
     fn make_subscription(&mut self, now: Instant, id: SubscriptionId) {
         let (call_id, tag) = (self.entropy.token(), self.entropy.token());

@@ -1,0 +1,185 @@
+//! What an agent leaves to the one after it: calls, registration and subscriptions, so that a page can be loaded anew in a call.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Agent, Config};
+use crate::call::{Body, Call, CallId, CallState, Direction, Remote};
+use crate::dialog::Dialog;
+use crate::session::{Expires, Session};
+use crate::{CSeq, Error, Instant, Method, NameAddr};
+
+/// Calls that are taken over at most: more than any agent has.
+const MAX_CALLS: usize = 64;
+
+/// Calls, registration, subscriptions and the name that the network knows the agent by, as [`Agent::save`] wrote them: no secret, and
+/// nothing that is still under way. Serialise it with any format of serde's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Saved {
+    /// Of this format.
+    version: u32,
+    uri: String,
+    sent_by: String,
+    calls: Vec<SavedCall>,
+    registrations: Vec<SavedRegistration>,
+    /// Number, target, package, body types.
+    subscriptions: Vec<(u64, String, String, String)>,
+    next_id: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct SavedCall {
+    id: u64,
+    outbound: bool,
+    held: bool,
+    remote_held: bool,
+    remote_uri: String,
+    remote_name: Option<String>,
+    call_id: String,
+    local: String,
+    remote: String,
+    target: String,
+    routes: Vec<String>,
+    local_seq: u32,
+    remote_seq: Option<u32>,
+    /// Our description in force, and the peer's.
+    descriptions: [Option<String>; 2],
+    allow: Option<Vec<String>>,
+    packages: Vec<String>,
+    /// Seconds, and whether we refresh.
+    expires: Option<(u64, bool)>,
+}
+
+/// What keeps the REGISTERs of one flow in order over a reload (RFC 3261 §10.2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct SavedRegistration {
+    call_id: String,
+    from_tag: String,
+    seq: u32,
+}
+
+const VERSION: u32 = 1;
+
+impl Agent {
+    /// What the next agent needs to go on with the calls that are established, and with what we want to be told. Calls
+    /// that still ring, an offer that is under way, messages that wait and publications are not part of it.
+    pub fn save(&self) -> Saved {
+        Saved {
+            version: VERSION,
+            uri: self.identity.name.uri.to_string(),
+            sent_by: self.identity.sent_by(),
+            calls: self.calls.values().filter_map(SavedCall::of).collect(),
+            registrations: self
+                .registrations
+                .slots
+                .iter()
+                .map(|slot| slot_of(&slot.call_id, &slot.from_tag, slot.seq))
+                .collect(),
+            subscriptions: self.wishes().collect(),
+            next_id: self.next_id,
+        }
+    }
+
+    /// An agent that goes on where `saved` ends. Its calls have the names and numbers that they had; with the first
+    /// connection each of them gets [`Event::Recover`](crate::Event::Recover), and each subscription is made anew.
+    ///
+    /// `seed` must be a new one, as in [`Agent::new`].
+    ///
+    /// # Errors
+    /// As [`Agent::new`]; [`Error::Malformed`] when `saved` is of another account or another version of this crate, or was
+    /// tampered with.
+    pub fn restore(now: Instant, mut config: Config, seed: [u8; 32], saved: &Saved) -> Result<Agent, Error> {
+        if saved.version != VERSION || saved.calls.len() > MAX_CALLS {
+            return Err(Error::Malformed { what: "saved state" });
+        }
+        config.sent_by.get_or_insert_with(|| saved.sent_by.clone());
+        let mut agent = Agent::new(config, seed)?;
+        if agent.identity.name.uri.to_string() != saved.uri {
+            return Err(Error::Malformed { what: "saved state" });
+        }
+        for (slot, saved) in agent.registrations.slots.iter_mut().zip(&saved.registrations) {
+            crate::value::check_text("saved state", &saved.call_id)?;
+            crate::value::check_text("saved state", &saved.from_tag)?;
+            slot.call_id.clone_from(&saved.call_id);
+            slot.from_tag.clone_from(&saved.from_tag);
+            slot.seq = saved.seq;
+        }
+        for saved in &saved.calls {
+            let call = saved.call()?;
+            let (id, expires) = (call.id, call.session.expires);
+            if agent.calls.last_key().is_some_and(|last| last >= id) {
+                return Err(Error::Malformed { what: "saved state" });
+            }
+            agent.calls.insert(id, call);
+            agent.set_session(now, id, expires);
+        }
+        let mut last = 0;
+        for (id, target, package, accept) in &saved.subscriptions {
+            if *id <= last {
+                return Err(Error::Malformed { what: "saved state" });
+            }
+            last = *id;
+            agent.next_id = id - 1;
+            agent.subscribe(now, target, package, accept)?;
+        }
+        agent.next_id = saved.next_id.max(last).max(saved.calls.last().map_or(0, |call| call.id));
+        Ok(agent)
+    }
+}
+
+fn slot_of(call_id: &str, from_tag: &str, seq: u32) -> SavedRegistration {
+    SavedRegistration { call_id: call_id.to_owned(), from_tag: from_tag.to_owned(), seq }
+}
+
+impl SavedCall {
+    fn of(call: &Call) -> Option<SavedCall> {
+        let dialog = call.dialog.as_ref().filter(|_| matches!(call.state, CallState::Active | CallState::Held))?;
+        let text = |body: &Option<Body>| String::from_utf8(body.as_ref()?.bytes.clone()).ok();
+        Some(SavedCall {
+            id: call.id.0,
+            outbound: call.direction == Direction::Outbound,
+            held: call.session.held,
+            remote_held: call.remote_held,
+            remote_uri: call.remote.uri.to_string(),
+            remote_name: call.remote.display_name.clone(),
+            call_id: dialog.call_id.clone(),
+            local: dialog.local.to_string(),
+            remote: dialog.remote.to_string(),
+            target: dialog.target.to_string(),
+            routes: dialog.routes.iter().map(NameAddr::to_string).collect(),
+            local_seq: dialog.local_seq,
+            remote_seq: dialog.remote_seq,
+            descriptions: [text(&call.session.local), text(&call.session.remote)],
+            allow: call.session.allowed(),
+            packages: call.packages.clone(),
+            expires: call.session.expires.map(|it| (it.interval.as_secs(), it.ours)),
+        })
+    }
+
+    fn call(&self) -> Result<Call, Error> {
+        crate::value::check_text("saved state", &self.call_id)?;
+        // A number that could not be written any more.
+        CSeq { seq: self.local_seq, method: Method::Bye }.to_string().parse::<CSeq>()?;
+        let direction = if self.outbound { Direction::Outbound } else { Direction::Inbound };
+        let remote = Remote { uri: self.remote_uri.parse()?, display_name: self.remote_name.clone() };
+        let mut call = Call::new(CallId(self.id), self.call_id.clone(), direction, remote);
+        call.state = if self.held { CallState::Held } else { CallState::Active };
+        call.dialog = Some(Dialog {
+            call_id: self.call_id.clone(),
+            local: self.local.parse()?,
+            remote: self.remote.parse()?,
+            target: self.target.parse()?,
+            routes: self.routes.iter().map(|route| route.parse()).collect::<Result<_, _>>()?,
+            local_seq: self.local_seq,
+            remote_seq: self.remote_seq,
+            rseq: None,
+        });
+        let [local, remote] = self.descriptions.clone().map(|text| text.map(Body::sdp));
+        let expires = self.expires.map(|(seconds, ours)| Expires { interval: Duration::from_secs(seconds), ours });
+        call.session = Session::restored(local, remote, [self.held, self.remote_held], expires, self.allow.as_deref());
+        call.remote_held = self.remote_held;
+        call.packages.clone_from(&self.packages);
+        Ok(call)
+    }
+}
