@@ -10,7 +10,7 @@ const module = new WebAssembly.Module(bytes);
 // wasm-bindgen's imports belong to code that is never called.
 const imports = {};
 for (const { module: from, name } of WebAssembly.Module.imports(module)) (imports[from] ??= {})[name] = () => 0;
-const { memory, input, read, write, output } = new WebAssembly.Instance(module, imports).exports;
+const { memory, sip_input: input, sip_read: read, sip_write: write, sip_output: output } = new WebAssembly.Instance(module, imports).exports;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
