@@ -102,3 +102,23 @@ fn a_proxy_that_forks_without_end_is_not_followed() {
     assert_eq!(phone.agent.calls().count(), 1);
     assert!(phone.agent.live()[3] <= 64 + 200);
 }
+
+#[test]
+fn the_answer_that_comes_again_ends_no_call_however_many_were_made_since() {
+    let (mut phone, call, invite) = Phone::in_call();
+    for _ in 0..100 {
+        let other = phone.dial("601");
+        let invite = phone.request();
+        phone.answer(&invite, 200, "bob", &[("Contact", "<sip:bob@192.0.2.4>")], Some("answer"));
+        phone.agent.hangup(phone.now, other).unwrap();
+        let bye = phone.messages().into_iter().find_map(|message| match message {
+            Message::Request(request) if request.method == Method::Bye => Some(request),
+            _ => None,
+        });
+        phone.answer(&bye.unwrap(), 200, "bob", &[], None);
+        phone.events();
+    }
+    phone.answer(&invite, 200, "bob", &[("Contact", "<sip:bob@192.0.2.4>")], Some("answer"));
+    assert_eq!(phone.sent(), ["ACK 1"]);
+    assert_eq!(phone.agent.get(call).unwrap().state(), CallState::Active);
+}

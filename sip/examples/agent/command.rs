@@ -1,6 +1,7 @@
 //! JSON lines in: each becomes one command of the agent, and is answered by one line.
 
 mod calls;
+mod messages;
 
 use serde_json::{Map, Value, json};
 
@@ -58,16 +59,9 @@ impl Phone {
             "status" => Ok(report::status(&self.agent)),
             _ => self
                 .call_command(what, fields)
-                .or_else(|| (what == "options").then(|| self.options(fields)))
+                .or_else(|| self.message_command(what, fields))
                 .unwrap_or_else(|| Err(format!("no such command: {what}"))),
         }
-    }
-}
-
-impl Phone {
-    fn options(&mut self, fields: &Fields) -> Result<Value, String> {
-        let query = self.agent.options(self.now(), text(fields, "target")?).map_err(words)?;
-        Ok(json!({ "query": query.0 }))
     }
 }
 

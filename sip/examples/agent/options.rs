@@ -23,6 +23,8 @@ agent --transport udp|tcp|ws --uri SIP-URI [OPTION…]
   --refuse-transfers       603 for REFER; else its target is called
   --ring-timeout MS        how long our calls ring
   --max-calls N            calls at a time
+  --session-expires S|0    session timer to ask for (RFC 4028); 0: none
+  --min-se SECONDS         the shortest one to agree to
   --no-reliable            no 100rel (RFC 3262)
   --t1 MS                  RFC 3261's T1, with T2 and T4 in proportion
   --speed N                the agent's clock goes N times as fast: less waiting in tests
@@ -38,9 +40,14 @@ Commands, a JSON object a line; `call` may be left out while there is one call:
   {\"do\":\"ring\",\"call\":N}  {\"do\":\"progress\",\"call\":N,\"status\":183,\"media\":true}  {\"do\":\"answer\",\"call\":N}
   {\"do\":\"reject\",\"call\":N,\"status\":486,\"reason\":\"…\"}  {\"do\":\"redirect\",\"call\":N,\"target\":\"sip:…\"}
   {\"do\":\"hangup\",\"call\":N,\"reason\":\"SIP;cause=…\"}
+  {\"do\":\"hold\",\"call\":N}  {\"do\":\"resume\",\"call\":N}  {\"do\":\"update\",\"call\":N}
   {\"do\":\"transfer\",\"call\":N,\"target\":\"sip:…\",\"unwatched\":false}  {\"do\":\"transfer\",\"call\":N,\"to\":N}
   {\"do\":\"dtmf\",\"call\":N,\"tones\":\"12#\",\"duration\":MS}
   {\"do\":\"info\",\"call\":N,\"type\":\"…\",\"body\":\"…\",\"package\":\"…\"}
+  {\"do\":\"message\",\"target\":\"sip:…\",\"text\":\"…\",\"type\":\"text/plain\"}
+  {\"do\":\"subscribe\",\"target\":\"sip:…\",\"package\":\"presence\",\"accept\":\"…\"}  {\"do\":\"unsubscribe\",\"subscription\":N}
+  {\"do\":\"publish\",\"package\":\"presence\",\"type\":\"…\",\"body\":\"…\",\"expires\":S,\"publication\":N}
+  {\"do\":\"unpublish\",\"publication\":N}
   {\"do\":\"options\",\"target\":\"sip:…\"}
   {\"do\":\"status\"}  {\"do\":\"quit\"}
 
@@ -106,7 +113,8 @@ impl Options {
                     speed = u32::try_from(number(&word, &value)?).unwrap_or(u32::MAX).max(1);
                 }
                 "--ring-for" => ring_for = millis(&word, &value()?)?,
-                "--name" | "--instance" | "--expires" | "--ring-timeout" | "--max-calls" | "--t1" => {
+                "--name" | "--instance" | "--expires" | "--ring-timeout" | "--max-calls" | "--t1"
+                | "--session-expires" | "--min-se" => {
                     let value = value()?;
                     settings.push((word, value));
                 }
@@ -147,6 +155,11 @@ fn set(config: &mut Config, word: &str, value: String) -> Result<(), String> {
         "--name" => config.display_name = Some(value),
         "--instance" => config.instance_id = Some(value),
         "--expires" => config.expires = Duration::from_secs(number(word, &value)?),
+        "--session-expires" => {
+            let seconds = number(word, &value)?;
+            config.session_expires = (seconds > 0).then(|| Duration::from_secs(seconds));
+        }
+        "--min-se" => config.min_se = Duration::from_secs(number(word, &value)?),
         "--ring-timeout" => config.ring_timeout = millis(word, &value)?,
         "--max-calls" => config.max_calls = usize::try_from(number(word, &value)?).unwrap_or(usize::MAX),
         _ => {

@@ -187,6 +187,13 @@ impl Phone {
                     }
                 }
             }
+            Event::Recover { call } => {
+                let Some(talk) = self.talks.get_mut(&call) else { return };
+                let offer = talk.session.offer(local);
+                if let Err(error) = self.agent.offer(now, call, offer) {
+                    self.print(report::error(error.to_string()));
+                }
+            }
             Event::Offer { call, offer } => {
                 let Some(talk) = self.talks.get_mut(&call) else { return };
                 let answer = talk.session.answer(local, offer.as_ref());

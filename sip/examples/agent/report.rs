@@ -103,6 +103,11 @@ pub fn event(agent: &Agent, event: &Event) -> Value {
             "replaces": replaces,
             "referredBy": referred_by.as_ref().map(|by| by.uri.to_string()),
         }),
+        Event::OfferFailed { call, status, reason } => {
+            json!({ "event": "offerFailed", "call": call.0, "status": status, "reason": reason })
+        }
+        Event::RemoteHold { call, held } => json!({ "event": "remoteHold", "call": call.0, "held": held }),
+        Event::Recover { call } => json!({ "event": "recover", "call": call.0 }),
         Event::Info { call, package, body: info } => {
             json!({ "event": "info", "call": call.0, "package": package, "body": body(info) })
         }
@@ -112,6 +117,37 @@ pub fn event(agent: &Agent, event: &Event) -> Value {
         Event::Dtmf { call, tone, duration } => {
             json!({ "event": "dtmf", "call": call.0, "tone": tone.to_string(), "duration": duration })
         }
+        Event::Message { from, call, body: text } => json!({
+            "event": "message",
+            "from": from.uri.to_string(),
+            "name": from.display_name,
+            "call": call.map(|call| call.0),
+            "body": body(text),
+        }),
+        Event::MessageSent { query, status, reason } => {
+            json!({ "event": "messageSent", "query": query.0, "status": status, "reason": reason })
+        }
+        Event::Subscription { subscription, state, status, reason, retry_at } => json!({
+            "event": "subscription",
+            "subscription": subscription.0,
+            "state": state.as_str(),
+            "status": status,
+            "reason": reason,
+            "retryAt": retry_at.map(|at| at.as_millis()),
+        }),
+        Event::Notify { subscription, body: state } => {
+            json!({ "event": "notify", "subscription": subscription.0, "body": state.as_ref().map(body) })
+        }
+        Event::Unsolicited { package, body: state } => {
+            json!({ "event": "unsolicited", "package": package, "body": body(state) })
+        }
+        Event::Publication { publication, state, status, retry_at } => json!({
+            "event": "publication",
+            "publication": publication.0,
+            "state": state.as_str(),
+            "status": status,
+            "retryAt": retry_at.map(|at| at.as_millis()),
+        }),
         Event::Options { query, status, allow } => {
             json!({ "event": "options", "query": query.0, "status": status, "allow": allow })
         }

@@ -24,6 +24,12 @@ impl Session {
         self.write(local, direction)
     }
 
+    /// An offer that puts the peer on hold, or takes it back (RFC 3264 §8.4).
+    pub fn hold(&mut self, local: IpAddr, held: bool) -> Body {
+        self.held = held;
+        self.offer(local)
+    }
+
     /// The answer to `offer`, or our offer where there is none (RFC 3264 §6.1).
     pub fn answer(&mut self, local: IpAddr, offer: Option<&Body>) -> Body {
         let Some(offer) = offer else { return self.offer(local) };

@@ -151,6 +151,11 @@ impl Agent {
             return;
         }
         let Some(mut dialog) = self.acknowledge(key, flow, response) else { return };
+        let same = |call: &Call| call.dialog.as_ref().is_some_and(|own| own.remote.tag() == dialog.remote.tag());
+        if self.calls.get(id).is_some_and(same) {
+            // The call's own 2xx again, after its ACK was forgotten for those of many later calls.
+            return;
+        }
         let waits = self.calls.get(id).is_some_and(|call| call.dialog.is_none() && call.invite == Some(key));
         let Some(call) = self.calls.get_mut(id).filter(|_| waits) else {
             // Another phone was faster, or we have hung up: this one has a dialog of its own, and only that one ends.

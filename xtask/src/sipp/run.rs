@@ -47,7 +47,7 @@ pub fn run(
     let mut sipp = None;
     if scenario.serves {
         sipp = Some(Sipp::start(folder, scenario, transport, port, "127.0.0.1:9", calls, limit)?);
-        listens(transport, port, sipp.as_mut())?;
+        listens(transport, port, sipp.as_mut(), folder)?;
     }
     let mut command = Command::new(program);
     command.args(["--transport", transport.name(), "--local", "127.0.0.1:0", "--uri", "sip:alice@example.com"]);
@@ -224,7 +224,7 @@ fn free_port() -> Result<u16> {
 }
 
 /// Waits until SIPp has opened its socket, as the kernel lists them.
-fn listens(transport: Transport, port: u16, mut sipp: Option<&mut Sipp>) -> Result<()> {
+fn listens(transport: Transport, port: u16, mut sipp: Option<&mut Sipp>, folder: &Path) -> Result<()> {
     let file = format!("/proc/net/{}", transport.name());
     let wanted = format!(":{port:04X} ");
     let deadline = Instant::now() + Duration::from_secs(10);
@@ -239,7 +239,7 @@ fn listens(transport: Transport, port: u16, mut sipp: Option<&mut Sipp>) -> Resu
         if let Some(sipp) = sipp.as_deref_mut()
             && let Some(status) = sipp.child.try_wait()?
         {
-            bail!("SIPp ends at once: {status}");
+            bail!("SIPp ends at once: {status}\n{}", sipp.complaint(folder));
         }
         thread::sleep(Duration::from_millis(10));
     }

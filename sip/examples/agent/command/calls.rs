@@ -13,6 +13,7 @@ impl Phone {
         let done = match what {
             "call" => return Some(self.make_call(fields)),
             "ring" | "progress" | "answer" | "reject" | "redirect" | "hangup" => self.settle(what, fields),
+            "hold" | "resume" | "update" => self.change(what, fields),
             "transfer" => self.transfer(fields),
             "dtmf" => return Some(self.dtmf(fields)),
             "info" => return Some(self.info(fields)),
@@ -55,6 +56,18 @@ impl Phone {
                 Some(reason) => self.agent.hangup_with(now, call, reason),
                 None => self.agent.hangup(now, call),
             },
+        };
+        done.map(|()| call).map_err(words)
+    }
+
+    /// An established call.
+    fn change(&mut self, what: &str, fields: &Fields) -> Result<CallId, String> {
+        let (now, local, call) = (self.now(), self.local.ip(), self.call_of(fields)?);
+        let done = if what == "update" {
+            self.agent.update(now, call)
+        } else {
+            let talk = self.talks.get_mut(&call).ok_or("no such call")?;
+            self.agent.offer(now, call, talk.session.hold(local, what == "hold"))
         };
         done.map(|()| call).map_err(words)
     }
