@@ -13,11 +13,23 @@ pub fn prefer(transceiver: &RtcRtpTransceiver, wanted: &str) {
         return;
     }
     let Some(capabilities) = RtcRtpReceiver::get_capabilities("audio") else { return };
-    let mut codecs: Vec<JsValue> = Array::from(&js::get(&capabilities, "codecs")).to_vec();
+    let codecs: Vec<JsValue> = Array::from(&js::get(&capabilities, "codecs")).to_vec();
     let name = |codec: &JsValue| js::get(codec, "mimeType").as_string().unwrap_or_default();
-    codecs.sort_by_cached_key(|codec| rank(wanted, &name(codec)));
-    let list: Array = codecs.iter().collect();
+    let list = Array::new();
+    for codec in in_order(&codecs, |codec| rank(wanted, &name(codec))) {
+        list.push(codec);
+    }
     let _ = js::call(transceiver, "setCodecPreferences", &[list.into()]);
+}
+
+/// Those of a small rank first, equals as they stood. The standard library's sort is 2 kB more in the page.
+fn in_order<T>(codecs: &[T], rank: impl Fn(&T) -> usize) -> Vec<&T> {
+    let mut ordered: Vec<(usize, &T)> = Vec::new();
+    for codec in codecs {
+        let rank = rank(codec);
+        ordered.insert(ordered.partition_point(|(before, _)| *before <= rank), (rank, codec));
+    }
+    ordered.into_iter().map(|(_, codec)| codec).collect()
 }
 
 /// Place of `audio/NAME` in the list; behind it when it is not there.
@@ -29,12 +41,12 @@ fn rank(wanted: &str, mime_type: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::rank;
+    use super::{in_order, rank};
 
     #[test]
     fn what_is_named_comes_first_and_keeps_its_order() {
-        let mut codecs = ["audio/opus", "audio/red", "audio/G722", "audio/PCMU", "audio/PCMA"];
-        codecs.sort_by_key(|codec| rank("pcma,  OPUS", codec));
-        assert_eq!(codecs, ["audio/PCMA", "audio/opus", "audio/red", "audio/G722", "audio/PCMU"]);
+        let codecs = ["audio/opus", "audio/red", "audio/G722", "audio/PCMU", "audio/PCMA"];
+        let ordered = in_order(&codecs, |codec| rank("pcma,  OPUS", codec));
+        assert_eq!(ordered, [&"audio/PCMA", &"audio/opus", &"audio/red", &"audio/G722", &"audio/PCMU"]);
     }
 }

@@ -37,11 +37,11 @@ impl Redirects {
             let uri = bare(contact);
             let known = self.tried.iter().chain(self.next.iter().map(|(_, uri)| uri)).any(|it| it.equivalent(&uri));
             if usable && !known && self.tried.len() + self.next.len() < MAX_TARGETS {
-                self.next.push((quality, uri));
+                // Of equals the first goes first.
+                let place = self.next.partition_point(|(better, _)| *better >= quality);
+                self.next.insert(place, (quality, uri));
             }
         }
-        // Stable: of equals the first goes first.
-        self.next.sort_by_key(|(quality, _)| std::cmp::Reverse(*quality));
     }
 
     fn pop(&mut self) -> Option<Uri> {
