@@ -60,6 +60,12 @@ export class SoftPhone extends HTMLElement {
   close() { this.#phone.show(false); }
   dial(number) { this.#phone.dial(String(number)); }
   conference(calls) { return this.#phone.conference([...calls]); }
+  sendMessage(target, text) { return this.#phone.sendMessage(String(target), String(text)); }
+  subscribe(target, name) {
+    const key = this.#phone.subscribe(String(target), String(name));
+    return () => this.#phone.unsubscribe(key);
+  }
+  publish(status, note) { return this.#phone.publish(status == null ? undefined : String(status), String(note ?? '')); }
   diagnostics() { return this.#phone.diagnostics(); }
 }
 

@@ -9,8 +9,11 @@ mod calls;
 mod controls;
 mod facts;
 mod lines;
+mod messages;
 pub(crate) mod output;
+mod package;
 mod phone;
+mod presence;
 mod repair;
 mod sign_in;
 mod transfer;
@@ -20,7 +23,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use js_sys::{Array, Function, Promise};
-use soft_phone_sip::Instant;
+use soft_phone_sip::{CallOptions, Instant};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{CustomEvent, CustomEventInit, EventTarget, HtmlElement, PageTransitionEvent, ShadowRoot};
@@ -212,6 +215,12 @@ impl Driver {
 
     /// Calls; the promise brings the call object once the INVITE is sent.
     pub fn call(self: &Rc<Self>, typed: &str, options: &JsValue, source: &str) -> Promise {
+        // Getters of the page's object run here, with no borrow held.
+        self.call_with(typed, source, || controls::call_options(&js::read(options)))
+    }
+
+    /// The same; `options` are asked for when nobody objects.
+    fn call_with(self: &Rc<Self>, typed: &str, source: &str, options: impl FnOnce() -> CallOptions) -> Promise {
         let Some(target) = number::normalise(typed) else {
             self.run(|phone, _| phone.notify(Problem::NumberInvalid));
             return js::rejected(&Problem::NumberInvalid.into());
@@ -220,8 +229,7 @@ impl Driver {
         if !self.dispatch(names::DIAL, &detail, true) {
             return js::rejected(&Failure::new(VETOED, "a listener of soft-phone-dial prevented the call"));
         }
-        // Getters of the page's object run here, with no borrow held.
-        let options = controls::call_options(&js::read(options));
+        let options = options();
         let (end, promise) = Deferred::new();
         self.run(|phone, _| {
             if let Some(key) = phone.dial(target, options, end) {
@@ -357,6 +365,17 @@ impl Driver {
             Request::DoNotDisturb { on } => {
                 let _ = self.host.toggle_attribute_with_force(names::DO_NOT_DISTURB, on);
             }
+            Request::Message { target, text } => quietly(self.send_message(&target, &text)),
+            Request::ReadMessages => self.read_messages(),
+            Request::Lamp { key } => self.press_lamp(key),
+            Request::Watch { target, package } => {
+                if self.subscribe(&target, &package, true).is_err() {
+                    self.run(|phone, _| phone.notify(Problem::NumberInvalid));
+                }
+            }
+            Request::Unwatch { key } => self.unsubscribe(key),
+            Request::Publish { status } => quietly(self.publish(Some(&status), "")),
+            Request::Mailbox => self.call_mailbox(),
             Request::Open => self.show(true),
             Request::Close => self.show(false),
             Request::UserGesture => self.gesture(),

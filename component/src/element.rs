@@ -113,6 +113,30 @@ impl Phone {
         self.driver.conference(calls)
     }
 
+    /// The method `sendMessage`.
+    #[wasm_bindgen(js_name = sendMessage)]
+    pub fn send_message(&self, target: &str, text: &str) -> Promise {
+        self.driver.send_message(target, text)
+    }
+
+    /// The method `subscribe`; the number is for `unsubscribe`.
+    ///
+    /// # Errors
+    /// A `SoftPhoneError` for what cannot be subscribed to.
+    pub fn subscribe(&self, target: &str, package: &str) -> Result<f64, JsValue> {
+        self.driver.subscribe(target, package, false).map(|key| key as f64).map_err(|failure| js::error(&failure))
+    }
+
+    /// What `subscribe` has returned was called.
+    pub fn unsubscribe(&self, key: f64) {
+        self.driver.unsubscribe(key as u64);
+    }
+
+    /// The method `publish`.
+    pub fn publish(&self, status: Option<String>, note: &str) -> Promise {
+        self.driver.publish(status.as_deref(), note)
+    }
+
     /// The method `diagnostics`.
     pub fn diagnostics(&self) -> JsValue {
         self.driver.diagnostics()

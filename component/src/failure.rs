@@ -90,6 +90,8 @@ const fn sentence(problem: Problem) -> &'static str {
         Problem::NumberInvalid => "this cannot be dialled",
         Problem::NotRegistered => "not signed in",
         Problem::TransferFailed => "the transfer failed, the call is still there",
+        Problem::MessageTooLong => "a text has, with its headers, at most 1300 bytes (RFC 3428 §8)",
+        Problem::PresenceRefused => "the server does not take our presence",
     }
 }
 

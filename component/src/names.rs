@@ -71,7 +71,19 @@ pub const ATTRIBUTES: &[Attribute] = &[
 pub const PROPERTIES: &[&str] = &["account", "credentials", "registration", "calls", "history", "devices"];
 
 /// Methods of the element.
-pub const METHODS: &[&str] = &["register", "unregister", "call", "open", "close", "dial", "conference", "diagnostics"];
+pub const METHODS: &[&str] = &[
+    "register",
+    "unregister",
+    "call",
+    "open",
+    "close",
+    "dial",
+    "conference",
+    "sendMessage",
+    "subscribe",
+    "publish",
+    "diagnostics",
+];
 
 /// Properties of a call.
 pub const CALL_PROPERTIES: &[&str] = &[
@@ -121,16 +133,20 @@ pub const CALL_END: &str = "soft-phone-call-end";
 pub const DIAL: &str = "soft-phone-dial";
 /// How a call sounds, every two seconds: `{call, mos, rttMs, jitterMs, lossPercent, playoutDelayMs, engine}`.
 pub const QUALITY: &str = "soft-phone-quality";
+/// Somebody has sent a text: `{from, contentType, body}`.
+pub const MESSAGE: &str = "soft-phone-message";
+/// What is subscribed to: `{package, target, state, subscription, sipStatus, reason, retryAt}`.
+pub const NOTIFY: &str = "soft-phone-notify";
 /// Something went wrong: `{code, message}`.
 pub const ERROR: &str = "soft-phone-error";
 
 /// All events.
-pub const EVENTS: &[&str] = &[REGISTRATION, INCOMING, CALL_CHANGE, CALL_END, DIAL, QUALITY, ERROR];
+pub const EVENTS: &[&str] = &[REGISTRATION, INCOMING, CALL_CHANGE, CALL_END, DIAL, MESSAGE, NOTIFY, QUALITY, ERROR];
 
 /// Parts of the window that a page may style with `::part()` (contract §5), those that exist so far.
 pub const PARTS: &[&str] = &[
     "button", "window", "status", "number", "keypad", "call", "answer", "hangup", "decline", "mute", "hold",
-    "transfer", "settings", "meter", "quality",
+    "transfer", "settings", "meter", "quality", "messages", "lamps",
 ];
 
 /// CSS variables that a page may set.

@@ -83,6 +83,39 @@ pub enum Request {
         /// [`Device::id`](crate::state::Device::id), or empty for the system's default.
         id: String,
     },
+    /// Send a text.
+    Message {
+        /// As typed.
+        target: String,
+        /// What it says.
+        text: String,
+    },
+    /// The user sees the texts.
+    ReadMessages,
+    /// Call whom a lamp is about, or take over the call that rings there.
+    Lamp {
+        /// [`Lamp::key`](crate::state::lamps::Lamp::key).
+        key: u64,
+    },
+    /// Show a lamp for somebody.
+    Watch {
+        /// As typed.
+        target: String,
+        /// `dialog` or `presence`.
+        package: String,
+    },
+    /// Take a lamp away.
+    Unwatch {
+        /// [`Lamp::key`](crate::state::lamps::Lamp::key).
+        key: u64,
+    },
+    /// Tell others how we are.
+    Publish {
+        /// One of `available`, `busy`, `away`, `offline`; empty: tell it no more.
+        status: String,
+    },
+    /// Call the mailbox.
+    Mailbox,
     /// Show the window.
     Open,
     /// Hide the window.

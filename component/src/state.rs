@@ -4,6 +4,14 @@
 //! [`Request`](crate::request::Request)s back. Nothing here is optimistic: a call is `Active` when the peer said so.
 //! Nothing here touches the browser, so it is tested natively.
 
+pub mod lamps;
+pub mod messages;
+
+use soft_phone_sip::presence::Availability;
+
+use self::lamps::{Lamp, Mailbox};
+use self::messages::Messages;
+
 /// Times are milliseconds since the Unix epoch, as JavaScript's `Date.now()` gives them.
 pub type EpochMillis = f64;
 
@@ -93,6 +101,10 @@ pub enum Problem {
     NotRegistered,
     /// Whom a call was to be transferred to did not take it.
     TransferFailed,
+    /// A text is longer than what can be sent.
+    MessageTooLong,
+    /// The server takes no presence of ours.
+    PresenceRefused,
 }
 
 impl Problem {
@@ -117,6 +129,8 @@ impl Problem {
             Problem::NumberInvalid => "number-invalid",
             Problem::NotRegistered => "not-registered",
             Problem::TransferFailed => "transfer-failed",
+            Problem::MessageTooLong => "message-too-long",
+            Problem::PresenceRefused => "presence-refused",
         }
     }
 }
@@ -415,6 +429,14 @@ pub struct PhoneState {
     pub front: Option<String>,
     /// Microphones, loudspeakers.
     pub devices: Devices,
+    /// The last texts.
+    pub messages: Messages,
+    /// Those whose lines or presence are watched.
+    pub lamps: Vec<Lamp>,
+    /// The voice messages, once the server has told of them.
+    pub mailbox: Option<Mailbox>,
+    /// What we have told of ourselves.
+    pub published: Option<Availability>,
     /// The call that ended last, shown until the next one begins or the user types.
     pub last_ended: Option<Call>,
     /// Every call is refused.

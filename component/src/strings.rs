@@ -7,6 +7,9 @@
 mod en;
 mod ru;
 
+use soft_phone_sip::presence::Availability;
+
+use crate::state::lamps::LampState;
 use crate::state::{CallState, Cause, DeviceKind, Direction, Problem, RegistrationState};
 
 /// A language of the window.
@@ -199,6 +202,48 @@ pub enum Text {
     RetryMinutes(Plural),
     /// The next try begins now.
     RetryNow,
+    /// Opens and closes the texts.
+    Messages,
+    /// The same; takes the number of unread ones.
+    MessagesUnread,
+    /// Label of the field for whom a text is.
+    MessageTo,
+    /// Label of the field for the text.
+    MessageText,
+    /// Sends it.
+    Send,
+    /// Before a text that came: takes the name.
+    MessageFrom,
+    /// Before a text of our own: takes the name.
+    MessageYou,
+    /// Behind a text that is on its way.
+    MessageSending,
+    /// Behind a text that was not delivered.
+    NotDelivered(Cause),
+    /// Opens and closes the lamps.
+    Colleagues,
+    /// Label of the field for whom to watch.
+    WatchHint,
+    /// Label of the choice between the next two.
+    WatchKind,
+    /// Whether somebody is in a call.
+    WatchLine,
+    /// Whether somebody can be reached.
+    WatchPresence,
+    /// Adds a lamp.
+    Watch,
+    /// Takes a lamp away: takes whose it is.
+    Unwatch,
+    /// What a lamp shows.
+    Lamp(LampState),
+    /// Label of the choice of our own presence.
+    OwnStatus,
+    /// Our own presence; `None` when others are not told.
+    Status(Option<Availability>),
+    /// Voice messages wait, nobody knows how many.
+    MailboxNew,
+    /// Voice messages wait: takes their number.
+    MailboxCount,
 }
 
 #[cfg(test)]

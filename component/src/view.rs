@@ -9,6 +9,8 @@
 mod dom;
 mod drag;
 mod icons;
+mod lamps;
+mod messages;
 pub mod model;
 mod nodes;
 pub mod place;
@@ -186,7 +188,7 @@ impl View {
             on("keyup", |inner, event| inner.keep_typing(event)),
             on("input", |inner, _| Inner::typed(inner)),
             on("change", |inner, event| {
-                let request = inner.nodes.settings.changed(event);
+                let request = inner.nodes.lamps.changed(event).or_else(|| inner.nodes.settings.changed(event));
                 inner.ask(request);
             }),
         ];
@@ -283,6 +285,7 @@ impl Inner {
         if state.open != was.open {
             this.move_focus(state.open);
         }
+        this.ask(this.nodes.messages.seen(state, !this.nodes.window.has_attribute("hidden")));
     }
 
     /// Draws the facts and what the user typed.
@@ -299,6 +302,10 @@ impl Inner {
                 *panel = (Panel::Card, call.to_owned());
             }
             this.nodes.settings.update(&facts.devices, facts.do_not_disturb, lang);
+            this.nodes.lamps.update(&facts, lang);
+            this.nodes.messages.update(&facts.messages, lang);
+            let waiting = facts.messages.unread > 0 || facts.mailbox.as_ref().is_some_and(|mailbox| mailbox.waiting);
+            dom::flag(&this.nodes.root, "data-unread", waiting);
             (model::model(&facts, &number, panel.0, lang), facts.open)
         };
         this.show_window(open || this.config.get().mode == Mode::Inline);
@@ -536,7 +543,14 @@ impl Inner {
                 this.edit(if held && key.as_deref() == Some("0") { Some("+") } else { key.as_deref() });
                 return Inner::typed(this);
             }
-            _ => None,
+            Some(action) => {
+                let number = this.nodes.number.value();
+                let request = this.nodes.messages.clicked(action, &number);
+                let request = request.or_else(|| this.nodes.lamps.clicked(action, &button));
+                this.drag.keep_on_screen();
+                request
+            }
+            None => None,
         };
         this.ask(request);
     }
@@ -597,7 +611,7 @@ impl Inner {
         let Some(key) = event.dyn_ref::<KeyboardEvent>().filter(|key| !key.is_composing()) else { return };
         let in_field = event.target().is_some_and(|target| target == ****this.nodes.number);
         let shortcut = key.ctrl_key() || key.alt_key() || key.meta_key();
-        if let Some(request) = this.tone(&key.key()).filter(|_| !shortcut && !key.repeat()) {
+        if let Some(request) = this.tone(&key.key()).filter(|_| !shortcut && !key.repeat() && !is_field(event)) {
             // The page would take the digit for its hot key.
             event.stop_propagation();
             return this.ask(Some(request));
@@ -622,6 +636,12 @@ impl Inner {
                 this.ask(request);
                 Inner::draw(this);
             }
+            "Enter" => {
+                let field = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+                let request = field
+                    .and_then(|field| this.nodes.messages.entered(&field).or_else(|| this.nodes.lamps.entered(&field)));
+                this.ask(request);
+            }
             _ => {}
         }
     }
@@ -631,8 +651,13 @@ impl Inner {
     fn keep_typing(&self, event: &Event) {
         let shortcut =
             event.dyn_ref::<KeyboardEvent>().is_some_and(|key| key.ctrl_key() || key.alt_key() || key.meta_key());
-        if !shortcut && event.target().is_some_and(|target| target == ****self.nodes.number) {
+        if !shortcut && is_field(event) {
             event.stop_propagation();
         }
     }
+}
+
+/// Whether a key was pressed in a field that takes text.
+fn is_field(event: &Event) -> bool {
+    event.target().is_some_and(|target| target.is_instance_of::<web_sys::HtmlInputElement>())
 }

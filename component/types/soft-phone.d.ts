@@ -54,7 +54,9 @@ export type SoftPhoneProblem =
   | "unsupported"
   | "number-invalid"
   | "not-registered"
-  | "transfer-failed";
+  | "transfer-failed"
+  | "message-too-long"
+  | "presence-refused";
 
 export type SoftPhoneMode = "floating" | "inline" | "headless";
 export type SoftPhoneCorner = "bottom-right" | "bottom-left" | "top-right" | "top-left";
@@ -196,7 +198,14 @@ export interface SoftPhoneRecord {
 /** Why a promise was rejected. */
 export class SoftPhoneError extends Error {
   /** A problem, the cause of a call's end, or one of the three words. */
-  readonly code: SoftPhoneProblem | SoftPhoneCause | "vetoed" | "wrong-state" | "closed";
+  readonly code:
+    | SoftPhoneProblem
+    | SoftPhoneCause
+    | "vetoed"
+    | "wrong-state"
+    | "closed"
+    | "package-unknown"
+    | "status-unknown";
   readonly sipStatus: number | null;
   readonly sipReason: string | null;
 }
@@ -227,6 +236,67 @@ export interface SoftPhoneDialDetail {
 export interface SoftPhoneQualityDetail extends SoftPhoneQuality {
   call: SoftPhoneCall;
 }
+/** A text of somebody else: never markup. */
+export interface SoftPhoneMessageDetail {
+  from: SoftPhoneRemote;
+  /** `text/plain` or `text/html`, with its parameters. */
+  contentType: string;
+  body: string;
+}
+export type SoftPhonePackage = "presence" | "dialog" | "message-summary" | "reg";
+/** How somebody is. */
+export interface SoftPhonePresence {
+  status: "available" | "busy" | "away" | "offline" | null;
+  note: string | null;
+  /** In the words of RFC 4480, such as `on-the-phone`. */
+  activities: string[];
+}
+/** What somebody's phones are doing. */
+export interface SoftPhoneDialogs {
+  status: "free" | "ringing" | "busy";
+  dialogs: {
+    id: string;
+    state: "trying" | "proceeding" | "early" | "confirmed" | "terminated";
+    direction: "inbound" | "outbound" | null;
+    callId: string | null;
+    localTag: string | null;
+    remoteTag: string | null;
+    remoteUri: string | null;
+    remoteName: string | null;
+  }[];
+}
+/** Voice messages. */
+export interface SoftPhoneMailbox {
+  waiting: boolean;
+  /** What to call to hear them. */
+  account: string | null;
+  new: number;
+  old: number;
+  urgentNew: number;
+  urgentOld: number;
+}
+/** The phones that are registered. */
+export interface SoftPhoneRegistrations {
+  contacts: { aor: string; uri: string; name: string | null; expires: number | null }[];
+}
+interface SoftPhoneNotifyCommon<Package, State> {
+  package: Package;
+  target: string;
+  /** `null` while nothing is known. */
+  state: State | null;
+  /** `null`: told without a subscription. */
+  subscription: "pending" | "active" | "waiting" | "terminated" | null;
+  /** Of a refusal. */
+  sipStatus: number | null;
+  reason: string | null;
+  /** When it is tried again. */
+  retryAt: Date | null;
+}
+export type SoftPhoneNotifyDetail =
+  | SoftPhoneNotifyCommon<"presence", SoftPhonePresence>
+  | SoftPhoneNotifyCommon<"dialog", SoftPhoneDialogs>
+  | SoftPhoneNotifyCommon<"message-summary", SoftPhoneMailbox>
+  | SoftPhoneNotifyCommon<"reg", SoftPhoneRegistrations>;
 export interface SoftPhoneErrorDetail {
   code: string;
   message: string;
@@ -297,6 +367,15 @@ export class SoftPhone extends HTMLElement {
   dial(number: string): void;
   /** Connects these calls: each far end hears you and all the others. */
   conference(calls: Iterable<SoftPhoneCall>): Promise<void>;
+  /** Sends a text, with its headers of at most 1300 bytes; settles when the far end, or a server for it, has taken it. */
+  sendMessage(target: string, text: string): Promise<void>;
+  /**
+   * Tells by `soft-phone-notify` what changes, from the next sign-in on, until the function that it returns is called.
+   * `message-summary` and `reg` are about this account when `target` is empty. Throws for what cannot be.
+   */
+  subscribe(target: string, name: SoftPhonePackage): () => void;
+  /** Tells others how we are, for as long as we are signed in; `null` takes it back. Settles when the server knows. */
+  publish(status: "available" | "busy" | "away" | "offline" | null, note?: string): Promise<void>;
   /** A SIP trace without secrets, and the state of the phone. */
   diagnostics(): SoftPhoneDiagnostics;
 }
@@ -307,6 +386,8 @@ export interface SoftPhoneEventMap {
   "soft-phone-call-change": CustomEvent<SoftPhoneCallChangeDetail>;
   "soft-phone-call-end": CustomEvent<SoftPhoneCallEndDetail>;
   "soft-phone-dial": CustomEvent<SoftPhoneDialDetail>;
+  "soft-phone-message": CustomEvent<SoftPhoneMessageDetail>;
+  "soft-phone-notify": CustomEvent<SoftPhoneNotifyDetail>;
   "soft-phone-quality": CustomEvent<SoftPhoneQualityDetail>;
   "soft-phone-error": CustomEvent<SoftPhoneErrorDetail>;
 }

@@ -12,6 +12,9 @@ use crate::service::Service;
 /// Where phones connect.
 pub const SERVER: &str = "ws://127.0.0.1:8088/ws";
 
+/// Where Asterisk keeps voice messages.
+const MAILBOXES: &str = "var/spool/asterisk/voicemail";
+
 /// An Asterisk that runs.
 pub struct Asterisk {
     root: PathBuf,
@@ -87,6 +90,18 @@ impl Asterisk {
         self.console(&format!("channel originate Local/3{number}@phones application Echo")).await.map(drop)
     }
 
+    /// Puts a voice message into a mailbox: what Asterisk counts is the file beside the sound.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn leave_message(&self, mailbox: &str) -> Result<()> {
+        let folder = self.root.join(MAILBOXES).join("default").join(mailbox).join("INBOX");
+        fs::create_dir_all(&folder)?;
+        let number = fs::read_dir(&folder)?.count();
+        fs::write(folder.join(format!("msg{number:04}.txt")), "[message]\norigmailbox=100\n")?;
+        Ok(())
+    }
+
     /// How many channels there are: none when all calls have ended on both sides.
     ///
     /// # Errors
@@ -123,7 +138,7 @@ async fn launch(name: &'static str, root: &Path, logs: &Path) -> Result<Service>
 fn configure(root: &Path) -> Result<()> {
     let etc = root.join("etc/asterisk");
     let database = root.join("var/lib/asterisk/astdb.sqlite3");
-    for old in [&etc, &root.join("run/asterisk")] {
+    for old in [&etc, &root.join("run/asterisk"), &root.join(MAILBOXES)] {
         if old.exists() {
             fs::remove_dir_all(old).with_context(|| old.display().to_string())?;
         }

@@ -8,6 +8,7 @@ mod firefox;
 mod instance;
 mod leave;
 mod lines;
+mod messages;
 mod pair;
 mod peer;
 mod recovery;
@@ -54,6 +55,7 @@ pub fn all() -> Vec<Case> {
         calls: digits_in_the_media digits_by_info digits_in_firefox devices do_not_disturb auto_answer quality codecs;
         lines: hold_in_chromium hold_in_firefox held_by_the_far_end second_call call_waiting blind_transfer
             failed_transfer attended_transfer transferred conference bridge session_timer server_restarts;
+        messages: texts texts_not_delivered lamp presence mailbox mailbox_without_subscription publish;
         pair: asterisk embedded declined missed embedded_numbers;
         firefox: echo calls_chromium is_called endings;
         errors: malformed_account account_unauthorized account_missing account_unreachable server_url no_sip no_server

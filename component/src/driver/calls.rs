@@ -8,6 +8,7 @@ use soft_phone_sip::{self as sip, Agent, Body, CallId, CallOptions, Instant, Tra
 use wasm_bindgen::JsValue;
 
 use super::lines::Line;
+use super::messages::remote_of;
 use super::output::{self, Output};
 use super::phone::Phone;
 use super::repair::Repair;
@@ -107,11 +108,7 @@ impl Phone {
             self.settle(promise, Err(failure));
             return None;
         }
-        let uri = target.parse::<sip::NameAddr>().map(|name| name.uri).ok().filter(|_| target.contains(':'));
-        let remote = match uri {
-            Some(uri) => Remote::from(&sip::Remote { uri, display_name: None }),
-            None => Remote { number: target.split('@').next().unwrap_or_default().to_owned(), ..Remote::default() },
-        };
+        let remote = remote_of(&target);
         let key = self.add(None, Direction::Outbound, CallState::Dialing, remote, String::new());
         let media = self.driver_settings().map(|settings| Session::dial(&settings, self.media_reports(key)));
         let entry = self.entry(key)?;

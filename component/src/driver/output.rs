@@ -7,7 +7,7 @@ use wasm_bindgen::JsValue;
 use crate::failure::Failure;
 use crate::js::{self, Deferred};
 use crate::record::Record;
-use crate::state::{Quality, Registration};
+use crate::state::{Quality, Registration, Remote};
 
 /// Something for the page, in the order in which it happened.
 pub enum Output {
@@ -72,6 +72,16 @@ pub fn contacts(agent: Option<&Agent>) -> JsValue {
 /// The detail of `soft-phone-error`.
 pub fn error(failure: &Failure) -> Object {
     js::object(&[("code", failure.code.into()), ("message", failure.message.as_str().into())])
+}
+
+/// Somebody else, as a page reads it.
+pub fn remote(remote: &Remote) -> Object {
+    js::object(&[
+        ("number", remote.number.as_str().into()),
+        ("uri", remote.uri.as_str().into()),
+        ("name", remote.name.as_str().into()),
+        ("contact", JsValue::NULL),
+    ])
 }
 
 /// How a call sounds: the property `quality`, and the detail of `soft-phone-quality` without its call.

@@ -9,7 +9,9 @@ use super::Driver;
 use super::calls::Entry;
 use super::facts;
 use super::lines::Conference;
+use super::messages::Texts;
 use super::output::{self, Output};
+use super::presence::Watches;
 use crate::account::{Account, Fallback};
 use crate::clock;
 use crate::diagnostics::Trace;
@@ -85,6 +87,8 @@ pub struct Phone {
     pub(super) conference: Conference,
     /// When the statistics are looked at next.
     pub(super) sample_at: Option<Instant>,
+    pub(super) texts: Texts,
+    pub(super) watches: Watches,
     pub(super) history: VecDeque<Record>,
     pub(super) last_ended: Option<Call>,
     /// The busy tone ends then.
@@ -130,6 +134,8 @@ impl Phone {
             queries: Vec::new(),
             conference: Conference::default(),
             sample_at: None,
+            texts: Texts::default(),
+            watches: Watches::new(),
             history: VecDeque::new(),
             last_ended: None,
             busy_until: None,
@@ -291,6 +297,7 @@ impl Phone {
                 self.refusal = Refusal { cause, status, reason, retry_at: retry_at.map(clock::to_epoch) };
                 if state == soft_phone_sip::RegistrationState::Registered {
                     self.asked_again = false;
+                    self.watch_all(now);
                 } else if state == soft_phone_sip::RegistrationState::Failed
                     && cause == Some(soft_phone_sip::Cause::Unauthorized)
                 {
@@ -332,12 +339,17 @@ impl Phone {
                 self.on_transfer_progress(call, status, reason);
             }
             Event::InfoAnswered { query, status } => self.on_query(query, status),
+            Event::Message { from, body, .. } => self.on_message(&from, &body),
+            Event::MessageSent { query, status, reason } => self.on_message_sent(query, status, reason),
+            Event::Subscription { subscription, state, status, reason, retry_at } => {
+                self.on_subscription(subscription, state, status, reason, retry_at.map(clock::to_epoch));
+            }
+            Event::Notify { subscription, body } => self.on_notify(now, subscription, body.as_ref()),
+            Event::Unsolicited { body, .. } => self.on_unsolicited(&body),
+            Event::Publication { publication, state, status, .. } => self.on_publication(publication, state, status),
             Event::Info { call, package, body } => self.on_info(call, package.as_deref(), &body),
             // Keys that the far end presses are for machines.
             Event::TransferProgress { .. } | Event::Dtmf { .. } => {}
-            // The element does not show these yet.
-            Event::Message { .. } | Event::MessageSent { .. } | Event::Unsolicited { .. } => {}
-            Event::Subscription { .. } | Event::Notify { .. } | Event::Publication { .. } => {}
         }
     }
 
@@ -407,6 +419,10 @@ impl Phone {
             calls: self.calls.iter().map(|entry| entry.shared.facts.borrow().clone()).collect(),
             front: self.calls.iter().find(|entry| Some(entry.key) == self.front).map(Entry::id),
             devices: self.devices.clone(),
+            messages: self.texts.known.clone(),
+            lamps: self.watches.lamps(),
+            mailbox: self.watches.mailbox(),
+            published: self.watches.own(),
             last_ended: self.last_ended.clone(),
             do_not_disturb: self.has_flag(names::DO_NOT_DISTURB),
             open: self.open,

@@ -167,6 +167,8 @@ impl Phone {
         }
         self.drain(now);
         self.abandon_calls(now);
+        self.forget_messages();
+        self.forget_subscriptions();
         if let Some(plan) = &mut self.plan {
             plan.stop();
         }

@@ -1,6 +1,9 @@
 //! English.
 
+use soft_phone_sip::presence::Availability;
+
 use super::{Plural, Sound, Text};
+use crate::state::lamps::LampState;
 use crate::state::{CallState, Cause, DeviceKind, Direction, Problem, RegistrationState};
 
 /// CLDR: `one` is 1, all else `other`.
@@ -65,6 +68,48 @@ pub(super) fn text(text: Text) -> &'static str {
         Text::RetryMinutes(Plural::One) => "Next try in % minute.",
         Text::RetryMinutes(_) => "Next try in % minutes.",
         Text::RetryNow => "Trying again…",
+        Text::Messages => "Messages",
+        Text::MessagesUnread => "Messages, % new",
+        Text::MessageTo => "To",
+        Text::MessageText => "Message",
+        Text::Send => "Send",
+        Text::MessageFrom => "%:",
+        Text::MessageYou => "You to %:",
+        Text::MessageSending => "Sending…",
+        Text::NotDelivered(cause) => not_delivered(cause),
+        Text::Colleagues => "Colleagues",
+        Text::WatchHint => "Number to watch",
+        Text::WatchKind => "What to watch",
+        Text::WatchLine => "Calls",
+        Text::WatchPresence => "Presence",
+        Text::Watch => "Watch",
+        Text::Unwatch => "Stop watching %",
+        Text::Lamp(LampState::Unknown) => "not known yet",
+        Text::Lamp(LampState::Refused) => "the server does not tell",
+        Text::Lamp(LampState::Free) => "free",
+        Text::Lamp(LampState::Ringing) => "ringing",
+        Text::Lamp(LampState::Busy) => "busy",
+        Text::Lamp(LampState::Away) => "away",
+        Text::Lamp(LampState::Offline) => "not reachable",
+        Text::OwnStatus => "I am",
+        Text::Status(None) => "Not told",
+        Text::Status(Some(Availability::Available)) => "Available",
+        Text::Status(Some(Availability::Busy)) => "Busy",
+        Text::Status(Some(Availability::Away)) => "Away",
+        Text::Status(Some(Availability::Offline)) => "Not reachable",
+        Text::MailboxNew => "New voice messages",
+        Text::MailboxCount => "New voice messages: %",
+    }
+}
+
+fn not_delivered(cause: Cause) -> &'static str {
+    match cause {
+        Cause::NotFound => "Not delivered: nobody has this address.",
+        Cause::Unavailable | Cause::NoAnswer | Cause::Busy => "Not delivered: not reachable now. Try again later.",
+        Cause::Declined => "Not delivered: it was refused.",
+        Cause::Unauthorized => "Not delivered: you may not write there. Ask your administrator.",
+        Cause::Network => "The connection was lost: it may not have arrived.",
+        _ => "Not delivered. If it happens again, tell your administrator.",
     }
 }
 
@@ -124,6 +169,8 @@ fn problem(problem: Problem) -> &'static str {
         Problem::Unsupported => "This browser cannot make calls. Update it, or use Chrome, Edge, Firefox or Safari.",
         Problem::NumberInvalid => "This cannot be dialled. Check the number and call again.",
         Problem::TransferFailed => "The transfer did not work. You are still in the call.",
+        Problem::MessageTooLong => "This message is too long. Send it in two parts.",
+        Problem::PresenceRefused => "The phone server does not tell others how you are.",
         Problem::NotRegistered => "Calls need a connection to the phone server. Sign in, then call again.",
     }
 }

@@ -1,6 +1,9 @@
 //! Russian.
 
+use soft_phone_sip::presence::Availability;
+
 use super::{Plural, Sound, Text};
+use crate::state::lamps::LampState;
 use crate::state::{CallState, Cause, DeviceKind, Direction, Problem, RegistrationState};
 
 /// CLDR: `one` is 1, 21, 31 but not 11; `few` is 2 to 4, 22 to 24 but not 12 to 14; all else `many`.
@@ -71,6 +74,48 @@ pub(super) fn text(text: Text) -> &'static str {
         Text::RetryMinutes(Plural::Few) => "Следующая попытка через % минуты.",
         Text::RetryMinutes(Plural::Many) => "Следующая попытка через % минут.",
         Text::RetryNow => "Пробуем снова…",
+        Text::Messages => "Сообщения",
+        Text::MessagesUnread => "Сообщения, новых: %",
+        Text::MessageTo => "Кому",
+        Text::MessageText => "Сообщение",
+        Text::Send => "Отправить",
+        Text::MessageFrom => "%:",
+        Text::MessageYou => "Вы для %:",
+        Text::MessageSending => "Отправляется…",
+        Text::NotDelivered(cause) => not_delivered(cause),
+        Text::Colleagues => "Коллеги",
+        Text::WatchHint => "За кем следить",
+        Text::WatchKind => "За чем следить",
+        Text::WatchLine => "Звонки",
+        Text::WatchPresence => "Присутствие",
+        Text::Watch => "Следить",
+        Text::Unwatch => "Больше не следить за %",
+        Text::Lamp(LampState::Unknown) => "пока неизвестно",
+        Text::Lamp(LampState::Refused) => "сервер не сообщает",
+        Text::Lamp(LampState::Free) => "свободен",
+        Text::Lamp(LampState::Ringing) => "ему звонят",
+        Text::Lamp(LampState::Busy) => "занят",
+        Text::Lamp(LampState::Away) => "отошёл",
+        Text::Lamp(LampState::Offline) => "недоступен",
+        Text::OwnStatus => "Я сейчас",
+        Text::Status(None) => "Не сообщать",
+        Text::Status(Some(Availability::Available)) => "На месте",
+        Text::Status(Some(Availability::Busy)) => "Занят",
+        Text::Status(Some(Availability::Away)) => "Отошёл",
+        Text::Status(Some(Availability::Offline)) => "Недоступен",
+        Text::MailboxNew => "Есть новые голосовые сообщения",
+        Text::MailboxCount => "Новых голосовых сообщений: %",
+    }
+}
+
+fn not_delivered(cause: Cause) -> &'static str {
+    match cause {
+        Cause::NotFound => "Не доставлено: такого адреса нет.",
+        Cause::Unavailable | Cause::NoAnswer | Cause::Busy => "Не доставлено: сейчас недоступен. Попробуйте позже.",
+        Cause::Declined => "Не доставлено: сообщение отклонено.",
+        Cause::Unauthorized => "Не доставлено: вам нельзя писать туда. Обратитесь к администратору.",
+        Cause::Network => "Связь прервалась: сообщение могло не дойти.",
+        _ => "Не доставлено. Если это повторится, сообщите администратору.",
     }
 }
 
@@ -132,6 +177,8 @@ fn problem(problem: Problem) -> &'static str {
         }
         Problem::NumberInvalid => "Этот номер нельзя набрать. Проверьте его и позвоните снова.",
         Problem::TransferFailed => "Перевести звонок не удалось. Разговор остался у вас.",
+        Problem::MessageTooLong => "Сообщение слишком длинное. Отправьте его двумя частями.",
+        Problem::PresenceRefused => "Телефонный сервер не сообщает другим, на месте ли вы.",
         Problem::NotRegistered => "Для звонков нужна связь с сервером телефонии. Подключитесь и позвоните снова.",
     }
 }

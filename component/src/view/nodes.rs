@@ -5,6 +5,8 @@ use web_sys::{Document, HtmlElement, HtmlInputElement};
 
 use super::dom::{append, button, element, icon};
 use super::icons;
+use super::lamps::Lamps;
+use super::messages::Messages;
 use super::settings::Settings;
 
 /// The digits of the keypad and the letters below them (ITU-T E.161).
@@ -91,6 +93,10 @@ pub struct Nodes {
     pub note: HtmlElement,
     /// Devices, do not disturb.
     pub settings: Settings,
+    /// Texts.
+    pub messages: Messages,
+    /// Colleagues and the mailbox.
+    pub lamps: Lamps,
     /// Whom the call is with.
     pub card: HtmlElement,
     /// The first letters of the name.
@@ -245,7 +251,24 @@ impl Nodes {
 
         let window: HtmlElement =
             element(document, "section", &[("class", "window"), ("part", "window"), ("tabindex", "-1")])?;
-        append(&window, &[&head, &*say, &notice, &settings.section, &lines, &stage, &actions])?;
+        let (messages, lamps) = (Messages::new(document)?, Lamps::new(document)?);
+        let more = box_("more")?;
+        append(&more, &[&messages.button, &lamps.button, &lamps.mailbox])?;
+        append(
+            &window,
+            &[
+                &head,
+                &*say,
+                &notice,
+                &settings.section,
+                &more,
+                &messages.section,
+                &lamps.section,
+                &lines,
+                &stage,
+                &actions,
+            ],
+        )?;
         append(&root, &[&window, &fab])?;
         Ok(Nodes {
             root,
@@ -281,6 +304,8 @@ impl Nodes {
             show_keypad,
             note,
             settings,
+            messages,
+            lamps,
             card,
             initials,
             name,

@@ -84,7 +84,7 @@ impl Agent {
         Ok(id)
     }
 
-    /// Publishes another state in place of the last one (§4.4).
+    /// Publishes another state in place of the last one (§4.4): pending until the server has it.
     ///
     /// # Errors
     /// [`Error::UnknownSubscription`]; [`Error::Injection`] for a body type with control characters.
@@ -95,6 +95,7 @@ impl Agent {
         it.changed = true;
         // What waits after a refusal goes on waiting.
         if it.state != SubscriptionState::Waiting {
+            self.publication_moved(publication, SubscriptionState::Pending, None, None);
             self.send_publish(now, publication);
         }
         self.drain(now);
@@ -194,12 +195,13 @@ impl Agent {
                 let granted = granted_by(response, it.expires);
                 let (changed, removing) = (it.changed, it.removing);
                 self.timers.set(Timer::Publish(id), now + refresh_after(granted, jitter));
-                self.publication_moved(id, SubscriptionState::Active, status, None);
                 if removing {
                     // unpublish() came in between.
                     let _ = self.unpublish(now, id);
                 } else if changed {
                     self.send_publish(now, id);
+                } else {
+                    self.publication_moved(id, SubscriptionState::Active, status, None);
                 }
             }
             _ if it.removing => self.end_publication(id, status),
