@@ -78,6 +78,8 @@ pub async fn corners(rig: &Rig) -> Result<()> {
 /// Mouse, finger and keyboard move it; it stays on screen and is there again on the next page.
 pub async fn moves(rig: &Rig) -> Result<()> {
     let phone = phone(rig, "en").await?;
+    // High enough for two steps up: a pointer cannot be sent out of the viewport.
+    phone.browser.client().set_window_size(1_280, 1_200).await?;
     phone.browser.run("probe.phone().open()", json!(null)).await?;
     for finger in [false, true] {
         let before = corner(&phone).await?;
