@@ -289,6 +289,13 @@ pub(crate) struct Offer {
     pub(crate) answer_in_ack: bool,
 }
 
+impl Offer {
+    pub(crate) fn new(key: ServerKey, flow: Flow, request: Request, description: Option<Body>) -> Offer {
+        let request = Request { body: Vec::new(), ..request };
+        Offer { key, flow, request, answer_in_ack: description.is_none(), description }
+    }
+}
+
 /// A 2xx to an INVITE: ours to send again until the ACK comes (RFC 3261 §13.3.1.4).
 #[derive(Debug, Clone)]
 pub(crate) struct Unacknowledged {

@@ -211,17 +211,10 @@ impl Agent {
         call.facts = Facts::of(&request.headers);
         call.replaces = replaces;
         let offer = description(&request.headers, &request.body);
-        let headers_only = Request { body: Vec::new(), ..request };
         call.flow = Some(flow);
         call.dialog = Some(dialog);
-        call.session.learn(&headers_only.headers);
-        call.offer = Some(Offer {
-            key,
-            flow,
-            request: headers_only,
-            description: offer.clone(),
-            answer_in_ack: offer.is_none(),
-        });
+        call.session.learn(&request.headers);
+        call.offer = Some(Offer::new(key, flow, request, offer.clone()));
         self.calls.insert(id, call);
         self.events.push_back(Event::Incoming { call: id, offer });
         // Who takes the place of a call does not wait for somebody to come to the telephone.

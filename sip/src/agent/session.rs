@@ -280,14 +280,7 @@ impl Agent {
         let Some(call) = self.calls.get_mut(id) else { return };
         call.session.learn(&request.headers);
         let offer = description(&request.headers, &request.body);
-        let headers_only = Request { body: Vec::new(), ..request };
-        call.offer = Some(Offer {
-            key,
-            flow,
-            request: headers_only,
-            description: offer.clone(),
-            answer_in_ack: offer.is_none(),
-        });
+        call.offer = Some(Offer::new(key, flow, request, offer.clone()));
         self.events.push_back(Event::Offer { call: id, offer });
     }
 
