@@ -1,5 +1,19 @@
 #![doc = include_str!("../README.md")]
 
+mod config;
+mod echo;
+mod error;
+mod fft;
 mod level;
+mod processor;
+mod simd;
+mod stats;
+mod stft;
 
+pub use config::{
+    Config, EchoCancellation, GainControl, HighPass, NoiseEngine, NoiseLevel, NoiseSuppression, SAMPLE_RATES,
+};
+pub use error::Error;
 pub use level::{FLOOR_DBFS, LevelMeter};
+pub use processor::AudioProcessor;
+pub use stats::Stats;

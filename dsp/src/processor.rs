@@ -1,0 +1,163 @@
+//! The whole chain, one frame of 10 ms at a time.
+
+use crate::config::{Config, SAMPLE_RATES};
+use crate::echo::EchoCanceller;
+use crate::level::LevelMeter;
+use crate::{Error, Stats};
+
+/// Voice processing for one microphone.
+///
+/// Feed each frame that goes to the loudspeaker to [`process_render`](Self::process_render) and each frame of the
+/// microphone to [`process_capture`](Self::process_capture), in the order in which they happen. Frames are 10 ms of mono
+/// audio, full scale ±1.0. Nothing is allocated after [`new`](Self::new) and [`set_config`](Self::set_config).
+#[derive(Clone, Debug)]
+pub struct AudioProcessor {
+    rate: u32,
+    frame: usize,
+    config: Config,
+    echo: Option<EchoCanceller>,
+    near: Vec<f32>,
+    far: Vec<f32>,
+    input: LevelMeter,
+    output: LevelMeter,
+}
+
+impl AudioProcessor {
+    /// A processor at rest for `rate` Hz.
+    ///
+    /// # Errors
+    /// [`Error::SampleRate`] unless the rate is one of [`SAMPLE_RATES`]; [`Error::Config`] for a value out of range.
+    pub fn new(rate: u32, config: Config) -> Result<Self, Error> {
+        config.check()?;
+        let frame = (rate / 100) as usize;
+        let unsupported = Error::SampleRate { rate };
+        let meter = LevelMeter::new(rate as f32).filter(|_| SAMPLE_RATES.contains(&rate));
+        let meter = meter.ok_or_else(|| unsupported.clone())?;
+        let echo = match &config.echo {
+            Some(echo) => Some(EchoCanceller::new(frame, echo).ok_or(unsupported)?),
+            None => None,
+        };
+        Ok(Self {
+            rate,
+            frame,
+            echo,
+            near: vec![0.0; frame],
+            far: vec![0.0; frame],
+            input: meter.clone(),
+            output: meter,
+            config,
+        })
+    }
+
+    /// Samples in a frame.
+    pub fn frame_len(&self) -> usize {
+        self.frame
+    }
+
+    /// Samples by which the output is later than the input.
+    pub fn latency(&self) -> usize {
+        0
+    }
+
+    /// The stages that are on.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Changes the stages. Those that stay as they are keep what they have learnt.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a value out of range; then nothing has changed.
+    pub fn set_config(&mut self, config: Config) -> Result<(), Error> {
+        let mut fresh = Self::new(self.rate, config)?;
+        if fresh.config.echo == self.config.echo {
+            fresh.echo = self.echo.take();
+        }
+        (fresh.input, fresh.output) = (self.input.clone(), self.output.clone());
+        *self = fresh;
+        Ok(())
+    }
+
+    /// Takes a frame that goes to the loudspeaker.
+    ///
+    /// # Errors
+    /// [`Error::FrameLength`] when it is not 10 ms long.
+    pub fn process_render(&mut self, far: &[f32]) -> Result<(), Error> {
+        self.check(far.len())?;
+        copy_finite(far, &mut self.far);
+        if let Some(echo) = &mut self.echo {
+            echo.render(&self.far);
+        }
+        Ok(())
+    }
+
+    /// As [`process_render`](Self::process_render) for two loudspeakers, which are taken for one.
+    ///
+    /// # Errors
+    /// [`Error::FrameLength`] when a side is not 10 ms long.
+    pub fn process_render_stereo(&mut self, left: &[f32], right: &[f32]) -> Result<(), Error> {
+        self.check(left.len())?;
+        self.check(right.len())?;
+        for ((far, left), right) in self.far.iter_mut().zip(left).zip(right) {
+            *far = finite(0.5 * (left + right));
+        }
+        if let Some(echo) = &mut self.echo {
+            echo.render(&self.far);
+        }
+        Ok(())
+    }
+
+    /// Takes a frame of the microphone and writes one to be sent, within ±1.0 and finite whatever came in.
+    ///
+    /// # Errors
+    /// [`Error::FrameLength`] when one of them is not 10 ms long.
+    pub fn process_capture(&mut self, near: &[f32], out: &mut [f32]) -> Result<(), Error> {
+        self.check(near.len())?;
+        self.check(out.len())?;
+        copy_finite(near, &mut self.near);
+        self.input.process(&self.near);
+        match &mut self.echo {
+            Some(echo) => echo.capture(&self.near, out),
+            None => out.copy_from_slice(&self.near),
+        }
+        for sample in out.iter_mut() {
+            *sample = sample.clamp(-1.0, 1.0);
+        }
+        self.output.process(out);
+        Ok(())
+    }
+
+    /// What is known now.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            latency_samples: self.latency(),
+            input_dbfs: self.input.level_dbfs(),
+            output_dbfs: self.output.level_dbfs(),
+            ..Stats::default()
+        }
+    }
+
+    /// Forgets everything that was learnt, for another microphone or room.
+    pub fn reset(&mut self) {
+        if let Some(echo) = &mut self.echo {
+            echo.reset();
+        }
+        self.input.reset();
+        self.output.reset();
+    }
+
+    fn check(&self, actual: usize) -> Result<(), Error> {
+        if actual == self.frame { Ok(()) } else { Err(Error::FrameLength { expected: self.frame, actual }) }
+    }
+}
+
+/// NaN and infinities are silence; what is beyond full scale is cut.
+fn finite(sample: f32) -> f32 {
+    if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 }
+}
+
+fn copy_finite(from: &[f32], to: &mut [f32]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = finite(*from);
+    }
+}
