@@ -1,33 +1,44 @@
 //! Echo cancellation: alignment, linear filter, suppression of what is left.
 
+mod delay;
 mod filter;
 mod history;
 
 use std::collections::VecDeque;
 
 use crate::config::EchoCancellation;
-use filter::KalmanFilter;
+use delay::DelayEstimator;
+use filter::{CALM, KalmanFilter};
 use history::FarHistory;
 
 /// Highest frequency that the linear filter works at: 8 kHz, in bins of 50 Hz.
 const LINEAR_BINS: usize = 161;
-
+/// Lags that are looked at: 0 to 510 ms.
+const LAGS: usize = 52;
+/// What the first partition's coefficients may have of the path's power, where the rest decays behind it.
+const SHARE: f32 = 0.4;
+/// The same of all partitions alike, before it is known where the path begins.
+const UNALIGNED: f32 = 0.1;
+/// Frames of far end after which the path's gain is first looked at.
+const FIRST_LOOK: usize = 4;
 /// Most frames of the far end that wait for the microphone's; more are dropped, oldest first.
 const WAITING: usize = 8;
 
 /// Removes the far end from the microphone's signal, one frame of 10 ms at a time.
 #[derive(Clone, Debug)]
 pub(crate) struct EchoCanceller {
-    frame: usize,
     /// Far-end frames that the microphone's have not caught up with.
     waiting: VecDeque<Vec<f32>>,
     /// Frames that can be used again.
     spare: Vec<Vec<f32>>,
     far: FarHistory,
+    delay: DelayEstimator,
     filter: KalmanFilter,
     partitions: usize,
+    /// The first partition stands for this lag, frames.
     lag: usize,
     echo: Vec<f32>,
+    watch: Watch,
 }
 
 impl EchoCanceller {
@@ -35,15 +46,18 @@ impl EchoCanceller {
     pub fn new(frame: usize, config: &EchoCancellation) -> Option<Self> {
         let bins = (frame + 1).min(LINEAR_BINS);
         let partitions = usize::from(config.tail_ms).div_ceil(10) + 1;
+        let mut filter = KalmanFilter::new(frame, bins, partitions)?;
+        filter.restart(1.0, false);
         Some(Self {
-            frame,
             waiting: VecDeque::with_capacity(WAITING + 1),
             spare: (0..=WAITING).map(|_| vec![0.0; frame]).collect(),
-            far: FarHistory::new(frame, bins, partitions + 52)?,
-            filter: KalmanFilter::new(frame, bins, partitions, 0.999)?,
+            far: FarHistory::new(frame, bins, partitions + LAGS)?,
+            delay: DelayEstimator::new(frame, LAGS)?,
+            filter,
             partitions,
             lag: 0,
             echo: vec![0.0; frame],
+            watch: Watch::default(),
         })
     }
 
@@ -72,6 +86,11 @@ impl EchoCanceller {
                 self.far.push(&self.echo);
             }
         }
+        if let Some(lag) = self.delay.update(&self.far, near) {
+            self.align(lag);
+        } else if self.delay.lag().is_none() && self.delay.frames() == FIRST_LOOK {
+            self.filter.restart((UNALIGNED * self.delay.gain(0)).min(1.0), false);
+        }
         if self.far.is_silent(self.lag, self.partitions) {
             self.echo.fill(0.0);
             error.copy_from_slice(near);
@@ -81,7 +100,11 @@ impl EchoCanceller {
         for ((error, near), echo) in error.iter_mut().zip(near).zip(&self.echo) {
             *error = near - echo;
         }
-        self.filter.update(&self.far, self.lag, error);
+        let change = self.watch.change(near, &self.echo, error);
+        if change > 0.2 {
+            self.delay.doubt();
+        }
+        self.filter.update(&self.far, self.lag, error, CALM.max(change));
     }
 
     /// The echo that was taken out of the last frame.
@@ -89,13 +112,73 @@ impl EchoCanceller {
         &self.echo
     }
 
+    /// From the far end's frame to its echo's, frames; once it is known.
+    pub fn delay(&self) -> Option<usize> {
+        self.delay.lag()
+    }
+
     pub fn reset(&mut self) {
         while let Some(frame) = self.waiting.pop_front() {
             self.spare.push(frame);
         }
         self.far.reset();
-        self.filter.reset();
+        self.delay.reset();
+        self.filter.restart(1.0, false);
         self.lag = 0;
         self.echo.fill(0.0);
+        self.watch = Watch::default();
+    }
+
+    /// The echo begins at another lag than was thought: the path is learnt anew, unless the filter does well.
+    fn align(&mut self, lag: usize) {
+        let first = lag.saturating_sub(1);
+        if first == self.lag || self.watch.left() < 0.1 {
+            return;
+        }
+        self.lag = first;
+        let gain = SHARE * self.delay.gain(lag);
+        self.filter.restart(gain.min(1.0), true);
+        self.watch = Watch::default();
+    }
+}
+
+/// Watches how the filter does: what is left of the echo must have nothing in common with what was taken out.
+#[derive(Clone, Debug, Default)]
+struct Watch {
+    near: f32,
+    echo: f32,
+    error: f32,
+    common: f32,
+}
+
+/// Weight of the past in the sums: about 100 ms.
+const WATCH_MEMORY: f32 = 0.9;
+/// Independent values in 100 ms of speech, about.
+const WATCH_VALUES: f32 = 200.0;
+
+impl Watch {
+    /// The share of the path that seems to have changed, 0 to 1.
+    ///
+    /// The regression of the error on the estimate is 0 for a filter that fits, −1 for one that has nothing to do with
+    /// the path any more; a near-end talker moves it by chance only, and by how much is known from the powers.
+    fn change(&mut self, near: &[f32], echo: &[f32], error: &[f32]) -> f32 {
+        let (mut nn, mut yy, mut ee, mut ey) = (0.0, 0.0, 0.0, 0.0);
+        for ((n, y), e) in near.iter().zip(echo).zip(error) {
+            (nn, yy, ee, ey) = (nn + n * n, yy + y * y, ee + e * e, ey + e * y);
+        }
+        self.near = WATCH_MEMORY * self.near + nn;
+        self.echo = WATCH_MEMORY * self.echo + yy;
+        self.error = WATCH_MEMORY * self.error + ee;
+        self.common = WATCH_MEMORY * self.common + ey;
+        if self.echo < 1e-9 * WATCH_VALUES {
+            return 0.0;
+        }
+        let chance = (self.error / (self.echo * WATCH_VALUES)).sqrt();
+        (-self.common / self.echo - 3.0 * chance).clamp(0.0, 1.0)
+    }
+
+    /// What is left of the microphone's power, 0 to 1; 1 before anything is known.
+    fn left(&self) -> f32 {
+        if self.near > 0.0 { (self.error / self.near).min(1.0) } else { 1.0 }
     }
 }

@@ -31,16 +31,22 @@ pub(crate) struct KalmanFilter {
     time: Vec<f32>,
     /// The partition that is next to be held to one frame of time.
     next: usize,
-    /// How fast the path is expected to change.
-    forget: f32,
 }
 
-/// Variance of a coefficient of which nothing is known, relative to its square scale.
-const UNKNOWN: f32 = 1.0;
+/// Keeps divisions finite and numbers out of the denormals.
+const FAINT: f32 = 1e-12;
+/// Partitions that are held to their frame of time in each update.
+const CONSTRAINED: usize = 2;
+/// How much of the path changes from frame to frame in a room where nothing seems to happen.
+pub(super) const CALM: f32 = 0.002;
+/// How fast the prior variance falls from partition to partition: a room that loses 60 dB in 0.6 s.
+const DECAY: f32 = 0.8;
+/// The partition at which the echo is expected to begin.
+const ONSET: i32 = 1;
 
 impl KalmanFilter {
     /// A filter of `partitions` frames; `None` when the frame cannot be transformed.
-    pub fn new(frame: usize, bins: usize, partitions: usize, forget: f32) -> Option<Self> {
+    pub fn new(frame: usize, bins: usize, partitions: usize) -> Option<Self> {
         Some(Self {
             fft: RealFft::new(2 * frame)?,
             frame,
@@ -48,15 +54,26 @@ impl KalmanFilter {
             partitions,
             re: vec![0.0; bins * partitions],
             im: vec![0.0; bins * partitions],
-            variance: vec![UNKNOWN; bins * partitions],
+            variance: vec![0.0; bins * partitions],
             near: vec![0.0; bins],
             misalignment: vec![0.0; bins],
             echo: Spectrum::new(bins),
             error: Spectrum::new(bins),
             time: vec![0.0; 2 * frame],
             next: 0,
-            forget,
         })
+    }
+
+    /// Forgets the path. `gain` is about the power of the echo over the far end's; `known`: the echo begins in the first
+    /// partitions, else anywhere.
+    pub fn restart(&mut self, gain: f32, known: bool) {
+        self.re.fill(0.0);
+        self.im.fill(0.0);
+        self.near.fill(0.0);
+        for (p, row) in self.variance.chunks_exact_mut(self.bins).enumerate() {
+            let decay = if known { DECAY.powi((p as i32 - ONSET).max(0)) } else { 1.0 };
+            row.fill(gain * decay);
+        }
     }
 
     /// Writes the echo that is expected in this frame. The far end is heard `lag` frames ago first.
@@ -70,8 +87,9 @@ impl KalmanFilter {
         echo.copy_from_slice(&self.time[self.frame..]);
     }
 
-    /// Learns from what was left over of the microphone's frame.
-    pub fn update(&mut self, far: &FarHistory, lag: usize, error: &[f32]) {
+    /// Learns from what was left over of the microphone's frame. `change` is how much of the path is expected to have
+    /// changed since the last frame, as a share of its power.
+    pub fn update(&mut self, far: &FarHistory, lag: usize, error: &[f32], change: f32) {
         self.time[..self.frame].fill(0.0);
         self.time[self.frame..].copy_from_slice(error);
         self.fft.forward(&self.time, &mut self.error);
@@ -79,27 +97,17 @@ impl KalmanFilter {
         for (p, variance) in self.variance.chunks_exact(self.bins).enumerate() {
             weigh(far.power(lag + p), variance, &mut self.misalignment);
         }
-        observe(&self.error.re, &self.error.im, &self.misalignment, &mut self.near);
-        // From here the error's spectrum is divided by the expected power of the whole.
-        normalise(&self.misalignment, &self.near, &mut self.error.re, &mut self.error.im, &mut self.echo.re);
+        // From here the error's spectrum is divided by the power that is expected of it.
+        let inverse = &mut self.echo.re;
+        normalise(&self.misalignment, &mut self.near, &mut self.error.re, &mut self.error.im, inverse);
         let rows = self.variance.chunks_exact_mut(self.bins);
         let rows = rows.zip(self.re.chunks_exact_mut(self.bins)).zip(self.im.chunks_exact_mut(self.bins));
         for (p, ((variance, wr), wi)) in rows.enumerate() {
             let (xr, xi) = far.spectrum(lag + p);
-            learn(
-                xr,
-                xi,
-                far.power(lag + p),
-                &self.error.re,
-                &self.error.im,
-                &self.echo.re,
-                self.forget,
-                variance,
-                wr,
-                wi,
-            );
+            let power = far.power(lag + p);
+            learn(xr, xi, power, &self.error.re, &self.error.im, inverse, change, variance, wr, wi);
         }
-        for _ in 0..2 {
+        for _ in 0..CONSTRAINED {
             self.constrain();
         }
     }
@@ -121,13 +129,6 @@ impl KalmanFilter {
     pub fn misalignment(&self) -> &[f32] {
         &self.misalignment
     }
-
-    pub fn reset(&mut self) {
-        self.re.fill(0.0);
-        self.im.fill(0.0);
-        self.variance.fill(UNKNOWN);
-        self.near.fill(0.0);
-    }
 }
 
 kernels! {
@@ -142,45 +143,38 @@ kernels! {
 
     fn weigh(power: &[f32], variance: &[f32], sum: &mut [f32]) {
         for ((sum, power), variance) in sum.iter_mut().zip(power).zip(variance) {
-            *sum += 0.5 * power * variance;
+            *sum += power * variance;
         }
     }
 
-    fn observe(er: &[f32], ei: &[f32], misalignment: &[f32], near: &mut [f32]) {
-        let n = near.len();
-        let (er, ei, misalignment) = (&er[..n], &ei[..n], &misalignment[..n]);
-        for k in 0..n {
-            let power = er[k] * er[k] + ei[k] * ei[k];
-            near[k] += 0.5 * (power - near[k]);
-            let _ = misalignment[k];
-        }
-    }
-
-    fn normalise(misalignment: &[f32], near: &[f32], er: &mut [f32], ei: &mut [f32], inverse: &mut [f32]) {
+    /// Follows the power of what is not expected, and divides the error by the sum of both.
+    fn normalise(misalignment: &[f32], near: &mut [f32], er: &mut [f32], ei: &mut [f32], inverse: &mut [f32]) {
         let n = inverse.len();
-        let (misalignment, near, er, ei) = (&misalignment[..n], &near[..n], &mut er[..n], &mut ei[..n]);
+        let (misalignment, near, er, ei) = (&misalignment[..n], &mut near[..n], &mut er[..n], &mut ei[..n]);
         for k in 0..n {
-            inverse[k] = 1.0 / (misalignment[k] + near[k] + 1e-9);
+            near[k] += 0.5 * (er[k] * er[k] + ei[k] * ei[k] - near[k]);
+            near[k] = near[k].max(FAINT);
+            inverse[k] = 1.0 / (misalignment[k] + near[k]);
             er[k] *= inverse[k];
             ei[k] *= inverse[k];
         }
     }
 
+    /// One row of the Kalman update, and of the random walk that follows it.
     fn learn(
-        xr: &[f32], xi: &[f32], power: &[f32], er: &[f32], ei: &[f32], inverse: &[f32], forget: f32,
+        xr: &[f32], xi: &[f32], power: &[f32], er: &[f32], ei: &[f32], inverse: &[f32], change: f32,
         variance: &mut [f32], wr: &mut [f32], wi: &mut [f32],
     ) {
         let n = variance.len();
         let (xr, xi, power, er, ei) = (&xr[..n], &xi[..n], &power[..n], &er[..n], &ei[..n]);
         let (inverse, wr, wi) = (&inverse[..n], &mut wr[..n], &mut wi[..n]);
-        let keep = forget * forget;
         for k in 0..n {
             let v = variance[k];
-            let (r, i) = (xr[k] * er[k] + xi[k] * ei[k], xr[k] * ei[k] - xi[k] * er[k]);
-            wr[k] += v * r;
-            wi[k] += v * i;
-            let shrink = 1.0 - 0.5 * v * power[k] * inverse[k];
-            variance[k] = keep * shrink.max(0.0) * v + (1.0 - keep) * (wr[k] * wr[k] + wi[k] * wi[k]) + 1e-12;
+            wr[k] += v * (xr[k] * er[k] + xi[k] * ei[k]);
+            wi[k] += v * (xr[k] * ei[k] - xi[k] * er[k]);
+            // Half of the window is the frame before, of which the error says nothing: half is learnt.
+            let kept = 1.0 - 0.5 * v * power[k] * inverse[k];
+            variance[k] = (1.0 - CALM) * kept * v + change * (wr[k] * wr[k] + wi[k] * wi[k]) + FAINT;
         }
     }
 }
