@@ -3,6 +3,7 @@
 mod delay;
 mod filter;
 mod history;
+pub(crate) mod residual;
 
 use std::collections::VecDeque;
 
@@ -12,13 +13,13 @@ use filter::{CALM, KalmanFilter};
 use history::FarHistory;
 
 /// Highest frequency that the linear filter works at: 8 kHz, in bins of 50 Hz.
-const LINEAR_BINS: usize = 161;
+pub(crate) const LINEAR_BINS: usize = 161;
 /// Lags that are looked at: 0 to 510 ms.
 const LAGS: usize = 52;
 /// What the first partition's coefficients may have of the path's power, where the rest decays behind it.
 const SHARE: f32 = 0.4;
 /// The same of all partitions alike, before it is known where the path begins.
-const UNALIGNED: f32 = 0.1;
+const UNALIGNED: f32 = 1.0;
 /// Frames of far end after which the path's gain is first looked at.
 const FIRST_LOOK: usize = 4;
 /// Most frames of the far end that wait for the microphone's; more are dropped, oldest first.
@@ -93,6 +94,7 @@ impl EchoCanceller {
         }
         if self.far.is_silent(self.lag, self.partitions) {
             self.echo.fill(0.0);
+            self.filter.rest();
             error.copy_from_slice(near);
             return;
         }
@@ -110,6 +112,11 @@ impl EchoCanceller {
     /// The echo that was taken out of the last frame.
     pub fn echo(&self) -> &[f32] {
         &self.echo
+    }
+
+    /// The power by which that echo is expected to be wrong, per bin.
+    pub fn misalignment(&self) -> &[f32] {
+        self.filter.misalignment()
     }
 
     /// From the far end's frame to its echo's, frames; once it is known.

@@ -9,6 +9,7 @@ mod processor;
 mod simd;
 mod stats;
 mod stft;
+mod suppressor;
 
 pub use config::{
     Config, EchoCancellation, GainControl, HighPass, NoiseEngine, NoiseLevel, NoiseSuppression, SAMPLE_RATES,

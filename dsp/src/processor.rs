@@ -1,8 +1,9 @@
 //! The whole chain, one frame of 10 ms at a time.
 
 use crate::config::{Config, SAMPLE_RATES};
-use crate::echo::EchoCanceller;
+use crate::echo::{EchoCanceller, LINEAR_BINS};
 use crate::level::LevelMeter;
+use crate::suppressor::Suppressor;
 use crate::{Error, Stats};
 
 /// Voice processing for one microphone.
@@ -16,6 +17,7 @@ pub struct AudioProcessor {
     frame: usize,
     config: Config,
     echo: Option<EchoCanceller>,
+    suppressor: Option<Suppressor>,
     near: Vec<f32>,
     far: Vec<f32>,
     input: LevelMeter,
@@ -34,13 +36,18 @@ impl AudioProcessor {
         let meter = LevelMeter::new(rate as f32).filter(|_| SAMPLE_RATES.contains(&rate));
         let meter = meter.ok_or_else(|| unsupported.clone())?;
         let echo = match &config.echo {
-            Some(echo) => Some(EchoCanceller::new(frame, echo).ok_or(unsupported)?),
+            Some(echo) => Some(EchoCanceller::new(frame, echo).ok_or_else(|| unsupported.clone())?),
             None => None,
+        };
+        let suppressor = match &config.echo {
+            Some(echo) if echo.suppress => Some(Suppressor::new(rate, LINEAR_BINS).ok_or(unsupported)?),
+            _ => None,
         };
         Ok(Self {
             rate,
             frame,
             echo,
+            suppressor,
             near: vec![0.0; frame],
             far: vec![0.0; frame],
             input: meter.clone(),
@@ -56,7 +63,7 @@ impl AudioProcessor {
 
     /// Samples by which the output is later than the input.
     pub fn latency(&self) -> usize {
-        0
+        self.suppressor.as_ref().map_or(0, Suppressor::latency)
     }
 
     /// The stages that are on.
@@ -72,6 +79,7 @@ impl AudioProcessor {
         let mut fresh = Self::new(self.rate, config)?;
         if fresh.config.echo == self.config.echo {
             fresh.echo = self.echo.take();
+            fresh.suppressor = self.suppressor.take();
         }
         (fresh.input, fresh.output) = (self.input.clone(), self.output.clone());
         *self = fresh;
@@ -120,6 +128,9 @@ impl AudioProcessor {
             Some(echo) => echo.capture(&self.near, out),
             None => out.copy_from_slice(&self.near),
         }
+        if let Some(suppressor) = &mut self.suppressor {
+            suppressor.process(self.echo.as_ref(), out);
+        }
         for sample in out.iter_mut() {
             *sample = sample.clamp(-1.0, 1.0);
         }
@@ -141,6 +152,9 @@ impl AudioProcessor {
     pub fn reset(&mut self) {
         if let Some(echo) = &mut self.echo {
             echo.reset();
+        }
+        if let Some(suppressor) = &mut self.suppressor {
+            suppressor.reset();
         }
         self.input.reset();
         self.output.reset();

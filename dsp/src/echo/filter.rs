@@ -112,6 +112,11 @@ impl KalmanFilter {
         }
     }
 
+    /// The far end is silent: nothing is expected, and nothing of it can be wrong.
+    pub fn rest(&mut self) {
+        self.misalignment.fill(0.0);
+    }
+
     /// Holds one partition to the frame of time that it stands for (the gradient constraint), each in its turn.
     fn constrain(&mut self) {
         let row = self.next * self.bins..(self.next + 1) * self.bins;

@@ -1,0 +1,110 @@
+//! One gain per bin for all that is not the near end's voice.
+
+use crate::echo::EchoCanceller;
+use crate::echo::residual::ResidualEcho;
+use crate::fft::Spectrum;
+use crate::simd::kernels;
+use crate::stft::{Analyzer, Synthesizer, overlap};
+
+/// Smallest gain for residual echo: −50 dB.
+const ECHO_FLOOR: f32 = 0.003;
+/// How much more residual echo is assumed than is estimated.
+const CAUTION: f32 = 3.0;
+/// Weight of the last frame in the a-priori ratio of near end to echo (Ephraim and Malah, IEEE TASSP 32, 1984).
+const MEMORY: f32 = 0.7;
+const FAINT: f32 = 1e-12;
+
+/// Analysis, gains and synthesis of one signal.
+#[derive(Clone, Debug)]
+pub(crate) struct Suppressor {
+    latency: usize,
+    error: Analyzer,
+    echo: Analyzer,
+    synthesizer: Synthesizer,
+    spectrum: Spectrum,
+    echo_spectrum: Spectrum,
+    power: Vec<f32>,
+    echo_power: Vec<f32>,
+    residual: Vec<f32>,
+    /// A-posteriori ratio times squared gain of the last frame.
+    before: Vec<f32>,
+    gains: Vec<f32>,
+    residual_echo: ResidualEcho,
+    linear: usize,
+}
+
+impl Suppressor {
+    /// For `rate` Hz, the linear filter working on the lowest `linear` bins; `None` when frames cannot be transformed.
+    pub fn new(rate: u32, linear: usize) -> Option<Self> {
+        let bins = (rate / 100) as usize + 1;
+        let linear = linear.min(bins);
+        Some(Self {
+            latency: overlap(rate),
+            error: Analyzer::new(rate)?,
+            echo: Analyzer::new(rate)?,
+            synthesizer: Synthesizer::new(rate)?,
+            spectrum: Spectrum::new(bins),
+            echo_spectrum: Spectrum::new(linear),
+            power: vec![0.0; bins],
+            echo_power: vec![0.0; linear],
+            residual: vec![0.0; linear],
+            before: vec![1.0; linear],
+            gains: vec![1.0; bins],
+            residual_echo: ResidualEcho::new(linear),
+            linear,
+        })
+    }
+
+    /// Samples by which the output is later.
+    pub fn latency(&self) -> usize {
+        self.latency
+    }
+
+    /// Takes the frame that the linear filter left, and makes of it one without the rest of the echo.
+    pub fn process(&mut self, canceller: Option<&EchoCanceller>, frame: &mut [f32]) {
+        self.error.analyze(frame, &mut self.spectrum);
+        self.spectrum.power_into(&mut self.power);
+        self.gains.fill(1.0);
+        if let Some(canceller) = canceller {
+            self.echo.analyze(canceller.echo(), &mut self.echo_spectrum);
+            self.echo_spectrum.power_into(&mut self.echo_power);
+            self.residual_echo.estimate(&self.power, &self.echo_power, canceller.misalignment(), &mut self.residual);
+            let (low, high) = self.gains.split_at_mut(self.linear);
+            wiener(&self.power, &self.residual, &mut self.before, low);
+            // Above the filter's bins the highest of them speak for the rest.
+            let top = &low[self.linear - self.linear / 8..];
+            high.fill(top.iter().sum::<f32>() / top.len() as f32);
+        }
+        scale(&self.gains, &mut self.spectrum.re, &mut self.spectrum.im);
+        self.synthesizer.synthesize(&self.spectrum, frame);
+    }
+
+    pub fn reset(&mut self) {
+        self.error.reset();
+        self.echo.reset();
+        self.synthesizer.reset();
+        self.before.fill(1.0);
+        self.residual_echo.reset();
+    }
+}
+
+kernels! {
+    fn wiener(power: &[f32], residual: &[f32], before: &mut [f32], gains: &mut [f32]) {
+        let n = gains.len();
+        let (power, residual, before) = (&power[..n], &residual[..n], &mut before[..n]);
+        for k in 0..n {
+            let posterior = power[k] / (CAUTION * residual[k] + FAINT);
+            let prior = MEMORY * before[k] + (1.0 - MEMORY) * (posterior - 1.0).max(0.0);
+            let gain = (prior / (1.0 + prior)).max(ECHO_FLOOR);
+            before[k] = (gain * gain * posterior).min(1e4);
+            gains[k] = gain;
+        }
+    }
+
+    fn scale(gains: &[f32], re: &mut [f32], im: &mut [f32]) {
+        for ((re, im), gain) in re.iter_mut().zip(im).zip(gains) {
+            *re *= gain;
+            *im *= gain;
+        }
+    }
+}
