@@ -119,6 +119,11 @@ impl EchoCanceller {
         self.filter.misalignment()
     }
 
+    /// Power of the far end where its echo begins, per bin.
+    pub fn far_power(&self) -> &[f32] {
+        self.far.power(self.lag + 1)
+    }
+
     /// From the far end's frame to its echo's, frames; once it is known.
     pub fn delay(&self) -> Option<usize> {
         self.delay.lag()

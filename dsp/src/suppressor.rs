@@ -8,10 +8,20 @@ use crate::stft::{Analyzer, Synthesizer, overlap};
 
 /// Smallest gain for residual echo: −50 dB.
 const ECHO_FLOOR: f32 = 0.003;
-/// How much more residual echo is assumed than is estimated.
-const CAUTION: f32 = 3.0;
+/// How much more residual echo is assumed than is estimated while the near end speaks; and beside that when it does not.
+const CAUTION: f32 = 1.5;
+const ALONE: f32 = 20.0;
+/// A bin stands out at this ratio to the residual echo.
+const STANDING_OUT: f32 = 3.0;
+/// The share of bins that do so by chance, and the share above it that speech brings.
+const BY_CHANCE: f32 = 0.15;
+const SPEECH: f32 = 0.25;
+/// How fast the near end is forgotten when it falls silent, per frame.
+const RELEASE: f32 = 0.85;
 /// Weight of the last frame in the a-priori ratio of near end to echo (Ephraim and Malah, IEEE TASSP 32, 1984).
 const MEMORY: f32 = 0.7;
+/// The bins of voice: 300 to 4,000 Hz.
+const VOICE: std::ops::Range<usize> = 6..80;
 const FAINT: f32 = 1e-12;
 
 /// Analysis, gains and synthesis of one signal.
@@ -31,6 +41,8 @@ pub(crate) struct Suppressor {
     gains: Vec<f32>,
     residual_echo: ResidualEcho,
     linear: usize,
+    /// How likely the near end speaks, 0 to 1.
+    near: f32,
 }
 
 impl Suppressor {
@@ -52,6 +64,7 @@ impl Suppressor {
             gains: vec![1.0; bins],
             residual_echo: ResidualEcho::new(linear),
             linear,
+            near: 0.0,
         })
     }
 
@@ -68,9 +81,18 @@ impl Suppressor {
         if let Some(canceller) = canceller {
             self.echo.analyze(canceller.echo(), &mut self.echo_spectrum);
             self.echo_spectrum.power_into(&mut self.echo_power);
-            self.residual_echo.estimate(&self.power, &self.echo_power, canceller.misalignment(), &mut self.residual);
+            self.residual_echo.estimate(
+                &self.power,
+                &self.echo_power,
+                canceller.far_power(),
+                canceller.misalignment(),
+                &mut self.residual,
+            );
             let (low, high) = self.gains.split_at_mut(self.linear);
-            wiener(&self.power, &self.residual, &mut self.before, low);
+            let near = near_end(&self.power[..self.linear], &self.residual);
+            self.near = near.max(RELEASE * self.near);
+            let caution = CAUTION + (1.0 - self.near) * ALONE;
+            wiener(&self.power, &self.residual, caution, &mut self.before, low);
             // Above the filter's bins the highest of them speak for the rest.
             let top = &low[self.linear - self.linear / 8..];
             high.fill(top.iter().sum::<f32>() / top.len() as f32);
@@ -85,15 +107,24 @@ impl Suppressor {
         self.synthesizer.reset();
         self.before.fill(1.0);
         self.residual_echo.reset();
+        self.near = 0.0;
     }
 }
 
+/// How likely the near end speaks, from the share of voice bins that stand out of the residual echo: 0 to 1.
+fn near_end(power: &[f32], residual: &[f32]) -> f32 {
+    let range = VOICE.start..VOICE.end.min(power.len());
+    let bins = power[range.clone()].iter().zip(&residual[range.clone()]);
+    let above = bins.filter(|(power, residual)| **power > STANDING_OUT * **residual + FAINT).count();
+    ((above as f32 / range.len() as f32 - BY_CHANCE) / SPEECH).clamp(0.0, 1.0)
+}
+
 kernels! {
-    fn wiener(power: &[f32], residual: &[f32], before: &mut [f32], gains: &mut [f32]) {
+    fn wiener(power: &[f32], residual: &[f32], caution: f32, before: &mut [f32], gains: &mut [f32]) {
         let n = gains.len();
         let (power, residual, before) = (&power[..n], &residual[..n], &mut before[..n]);
         for k in 0..n {
-            let posterior = power[k] / (CAUTION * residual[k] + FAINT);
+            let posterior = power[k] / (caution * residual[k] + FAINT);
             let prior = MEMORY * before[k] + (1.0 - MEMORY) * (posterior - 1.0).max(0.0);
             let gain = (prior / (1.0 + prior)).max(ECHO_FLOOR);
             before[k] = (gain * gain * posterior).min(1e4);
