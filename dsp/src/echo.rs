@@ -129,6 +129,16 @@ impl EchoCanceller {
         self.delay.lag()
     }
 
+    /// What is left of the microphone's power behind the linear filter, lately: 0 to 1.
+    pub fn left(&self) -> f32 {
+        self.watch.left()
+    }
+
+    /// Whether the far end is heard now, or still echoes.
+    pub fn is_active(&self) -> bool {
+        !self.far.is_silent(self.lag, self.partitions)
+    }
+
     pub fn reset(&mut self) {
         while let Some(frame) = self.waiting.pop_front() {
             self.spare.push(frame);

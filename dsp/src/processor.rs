@@ -20,6 +20,7 @@ pub struct AudioProcessor {
     suppressor: Option<Suppressor>,
     near: Vec<f32>,
     far: Vec<f32>,
+    erle: Erle,
     input: LevelMeter,
     output: LevelMeter,
 }
@@ -50,6 +51,7 @@ impl AudioProcessor {
             suppressor,
             near: vec![0.0; frame],
             far: vec![0.0; frame],
+            erle: Erle::default(),
             input: meter.clone(),
             output: meter,
             config,
@@ -130,6 +132,9 @@ impl AudioProcessor {
         }
         if let Some(suppressor) = &mut self.suppressor {
             suppressor.process(self.echo.as_ref(), out);
+            if self.echo.as_ref().is_some_and(EchoCanceller::is_active) && suppressor.near_end() < ALONE {
+                self.erle.add(&self.near, out);
+            }
         }
         for sample in out.iter_mut() {
             *sample = sample.clamp(-1.0, 1.0);
@@ -140,12 +145,22 @@ impl AudioProcessor {
 
     /// What is known now.
     pub fn stats(&self) -> Stats {
-        Stats {
+        let mut stats = Stats {
             latency_samples: self.latency(),
             input_dbfs: self.input.level_dbfs(),
             output_dbfs: self.output.level_dbfs(),
             ..Stats::default()
+        };
+        if let Some(echo) = &self.echo {
+            stats.delay_ms = echo.delay().map(|frames| frames as f32 * 10.0);
+            stats.linear_erle_db = -10.0 * echo.left().max(1e-9).log10();
+            stats.erle_db = self.erle.db();
         }
+        if let (Some(echo), Some(suppressor)) = (&self.echo, &self.suppressor) {
+            stats.speech_probability = suppressor.near_end();
+            stats.double_talk = if echo.is_active() { suppressor.near_end() } else { 0.0 };
+        }
+        stats
     }
 
     /// Forgets everything that was learnt, for another microphone or room.
@@ -156,12 +171,36 @@ impl AudioProcessor {
         if let Some(suppressor) = &mut self.suppressor {
             suppressor.reset();
         }
+        self.erle = Erle::default();
         self.input.reset();
         self.output.reset();
     }
 
     fn check(&self, actual: usize) -> Result<(), Error> {
         if actual == self.frame { Ok(()) } else { Err(Error::FrameLength { expected: self.frame, actual }) }
+    }
+}
+
+/// Below this probability of near-end speech the far end is taken to speak alone.
+const ALONE: f32 = 0.1;
+
+/// Echo return loss enhancement over about a second of far-end speech: powers in and out.
+#[derive(Clone, Debug, Default)]
+struct Erle {
+    near: f32,
+    out: f32,
+}
+
+impl Erle {
+    fn add(&mut self, near: &[f32], out: &[f32]) {
+        let energy = |frame: &[f32]| frame.iter().map(|x| x * x).sum::<f32>();
+        self.near = 0.99 * self.near + energy(near) + 1e-12;
+        self.out = 0.99 * self.out + energy(out) + 1e-12;
+    }
+
+    /// 0 to 60 dB; 0 before anything was heard.
+    fn db(&self) -> f32 {
+        if self.out > 0.0 { (10.0 * (self.near / self.out).log10()).clamp(0.0, 60.0) } else { 0.0 }
     }
 }
 

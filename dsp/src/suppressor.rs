@@ -18,6 +18,7 @@ const BY_CHANCE: f32 = 0.15;
 const SPEECH: f32 = 0.25;
 /// How fast the near end is forgotten when it falls silent, per frame.
 const RELEASE: f32 = 0.85;
+const FORGOTTEN: f32 = 1e-3;
 /// Weight of the last frame in the a-priori ratio of near end to echo (Ephraim and Malah, IEEE TASSP 32, 1984).
 const MEMORY: f32 = 0.7;
 /// The bins of voice: 300 to 4,000 Hz.
@@ -73,6 +74,11 @@ impl Suppressor {
         self.latency
     }
 
+    /// How likely the near end speaks, 0 to 1.
+    pub fn near_end(&self) -> f32 {
+        self.near
+    }
+
     /// Takes the frame that the linear filter left, and makes of it one without the rest of the echo.
     pub fn process(&mut self, canceller: Option<&EchoCanceller>, frame: &mut [f32]) {
         self.error.analyze(frame, &mut self.spectrum);
@@ -89,8 +95,11 @@ impl Suppressor {
                 &mut self.residual,
             );
             let (low, high) = self.gains.split_at_mut(self.linear);
-            let near = near_end(&self.power[..self.linear], &self.residual);
+            let near = probability(&self.power[..self.linear], &self.residual);
             self.near = near.max(RELEASE * self.near);
+            if self.near < FORGOTTEN {
+                self.near = 0.0;
+            }
             let caution = CAUTION + (1.0 - self.near) * ALONE;
             wiener(&self.power, &self.residual, caution, &mut self.before, low);
             // Above the filter's bins the highest of them speak for the rest.
@@ -112,7 +121,7 @@ impl Suppressor {
 }
 
 /// How likely the near end speaks, from the share of voice bins that stand out of the residual echo: 0 to 1.
-fn near_end(power: &[f32], residual: &[f32]) -> f32 {
+fn probability(power: &[f32], residual: &[f32]) -> f32 {
     let range = VOICE.start..VOICE.end.min(power.len());
     let bins = power[range.clone()].iter().zip(&residual[range.clone()]);
     let above = bins.filter(|(power, residual)| **power > STANDING_OUT * **residual + FAINT).count();

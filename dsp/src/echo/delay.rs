@@ -182,12 +182,12 @@ kernels! {
         let (xr, xi, dr, di) = (&xr[..n], &xi[..n], &dr[..n], &di[..n]);
         let (far, near, ci) = (&far[..n], &near[..n], &mut ci[..n]);
         let mut sums = [0.0_f32; 8];
-        for chunk in 0..n / 8 {
-            for lane in 0..8 {
-                let k = chunk * 8 + lane;
+        for chunk in (0..n).step_by(8) {
+            for (lane, sum) in sums.iter_mut().enumerate() {
+                let k = chunk + lane;
                 cr[k] += fresh * (xr[k] * dr[k] + xi[k] * di[k] - cr[k]);
                 ci[k] += fresh * (xr[k] * di[k] - xi[k] * dr[k] - ci[k]);
-                sums[lane] += (cr[k] * cr[k] + ci[k] * ci[k]) / (far[k] * near[k]);
+                *sum += (cr[k] * cr[k] + ci[k] * ci[k]) / (far[k] * near[k]);
             }
         }
         sums.iter().sum()

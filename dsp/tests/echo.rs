@@ -1,0 +1,169 @@
+//! Echo cancellation over signals that are made here: how much goes, how soon, and what stays.
+
+use soft_phone_dsp::{AudioProcessor, Config, EchoCancellation};
+
+/// Uniform noise, ±1, the same for a seed at all times.
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self) -> f32 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 40) as f32 / 8_388_608.0 - 1.0
+    }
+}
+
+/// Noise in the shape of speech: syllables of 100 to 300 ms between pauses, more below 1 kHz than above.
+fn speech(rate: u32, seconds: f32, seed: u64) -> Vec<f32> {
+    let mut noise = Noise(seed);
+    let (mut low, mut left, mut loud) = (0.0, 0, 0.0_f32);
+    (0..(rate as f32 * seconds) as usize)
+        .map(|_| {
+            if left == 0 {
+                left = (rate as f32 * (0.2 + 0.1 * noise.next())) as usize;
+                loud = if noise.next() > -0.4 { 0.3 + 0.2 * noise.next() } else { 0.0 };
+            }
+            left -= 1;
+            low += 0.3 * (noise.next() - low);
+            loud * low
+        })
+        .collect()
+}
+
+/// A room that loses 60 dB in 0.3 s behind a delay, as an impulse response.
+fn room(rate: u32, delay_ms: u32, gain: f32, seed: u64) -> Vec<f32> {
+    let mut noise = Noise(seed);
+    let delay = (rate * delay_ms / 1_000) as usize;
+    let mut response = vec![0.0; delay + (rate / 5) as usize];
+    for (k, tap) in response[delay..].iter_mut().enumerate() {
+        let decay = 10_f32.powf(-3.0 * k as f32 / (0.3 * rate as f32));
+        *tap = gain * decay * if k == 0 { 1.0 } else { 0.12 * noise.next() };
+    }
+    response
+}
+
+fn convolve(signal: &[f32], response: &[f32]) -> Vec<f32> {
+    let taps: Vec<_> = response.iter().enumerate().filter(|(_, tap)| **tap != 0.0).collect();
+    (0..signal.len())
+        .map(|n| taps.iter().filter(|(k, _)| *k <= n).map(|(k, tap)| **tap * signal[n - k]).sum())
+        .collect()
+}
+
+fn power(signal: &[f32]) -> f32 {
+    signal.iter().map(|x| x * x).sum::<f32>() / signal.len().max(1) as f32
+}
+
+fn db(ratio: f32) -> f32 {
+    10.0 * ratio.log10()
+}
+
+fn only_echo() -> Config {
+    Config { echo: Some(EchoCancellation::default()), ..Config::OFF }
+}
+
+fn run(processor: &mut AudioProcessor, far: &[f32], mic: &[f32]) -> Vec<f32> {
+    let frame = processor.frame_len();
+    let mut out = vec![0.0; mic.len()];
+    for ((far, mic), out) in far.chunks_exact(frame).zip(mic.chunks_exact(frame)).zip(out.chunks_exact_mut(frame)) {
+        processor.process_render(far).unwrap();
+        processor.process_capture(mic, out).unwrap();
+    }
+    out
+}
+
+#[test]
+fn the_echo_goes_at_every_rate() {
+    for rate in soft_phone_dsp::SAMPLE_RATES {
+        let far = speech(rate, 4.0, 1);
+        let mic = convolve(&far, &room(rate, 40, 0.5, 2));
+        let mut processor = AudioProcessor::new(rate, only_echo()).unwrap();
+        let out = run(&mut processor, &far, &mic);
+        let (second, rate_hz) = (rate as usize, rate);
+        let erle = db(power(&mic[2 * second..]) / power(&out[2 * second..]));
+        assert!(erle > 36.0, "{erle} dB at {rate_hz} Hz");
+        let stats = processor.stats();
+        assert!(stats.erle_db > 30.0, "{stats:?}");
+        // The linear filter works up to 8 kHz; this far end goes beyond.
+        assert!(rate > 16_000 || stats.linear_erle_db > 15.0, "{stats:?}");
+    }
+}
+
+#[test]
+fn the_delay_is_found_from_0_to_500_ms() {
+    let far = speech(16_000, 3.0, 3);
+    for delay in [0, 5, 20, 75, 150, 290, 400, 500] {
+        let mic = convolve(&far, &room(16_000, delay, 0.3, 4));
+        let mut processor = AudioProcessor::new(16_000, only_echo()).unwrap();
+        let out = run(&mut processor, &far, &mic);
+        let found = processor.stats().delay_ms;
+        assert!(found.is_some_and(|found| (found - delay as f32).abs() <= 15.0), "{delay} ms: {found:?}");
+        let erle = db(power(&mic[32_000..]) / power(&out[32_000..]));
+        assert!(erle > 30.0, "{erle} dB at {delay} ms");
+    }
+}
+
+#[test]
+fn a_jump_of_the_delay_is_followed() {
+    let far = speech(16_000, 8.0, 5);
+    let (before, after) = (room(16_000, 60, 0.4, 6), room(16_000, 180, 0.4, 6));
+    let mut mic = convolve(&far, &before);
+    mic[64_000..].copy_from_slice(&convolve(&far, &after)[64_000..]);
+    let out = run(&mut AudioProcessor::new(16_000, only_echo()).unwrap(), &far, &mic);
+    let erle = db(power(&mic[80_000..112_000]) / power(&out[80_000..112_000]));
+    assert!(erle > 25.0, "seconds 1 to 3 behind the jump: {erle} dB");
+}
+
+#[test]
+fn the_near_end_is_heard_while_both_speak() {
+    let (far, near) = (speech(16_000, 8.0, 7), speech(16_000, 8.0, 8));
+    let echo = convolve(&far, &room(16_000, 50, 0.4, 9));
+    let mic: Vec<f32> =
+        echo.iter().zip(&near).enumerate().map(|(n, (e, x))| if n < 48_000 { *e } else { e + x }).collect();
+    let mut processor = AudioProcessor::new(16_000, only_echo()).unwrap();
+    let out = run(&mut processor, &far, &mic);
+    let late = processor.latency();
+    let (near, out) = (&near[64_000..112_000], &out[64_000 + late..112_000 + late]);
+    let share = near.iter().zip(out).map(|(x, y)| x * y).sum::<f32>() / near.iter().map(|x| x * x).sum::<f32>();
+    let wrong: f32 = near.iter().zip(out).map(|(x, y)| (y - share * x).powi(2)).sum::<f32>() / near.len() as f32;
+    let ratio = db(share * share * power(near) / wrong);
+    assert!(ratio > 7.0, "signal to distortion {ratio} dB");
+    assert!(db(share * share) > -2.0, "near end lost {} dB", -db(share * share));
+}
+
+#[test]
+fn without_a_far_end_the_near_end_passes_untouched() {
+    let near = speech(16_000, 3.0, 10);
+    let silence = vec![0.0; near.len()];
+    let mut processor = AudioProcessor::new(16_000, only_echo()).unwrap();
+    let out = run(&mut processor, &silence, &near);
+    let late = processor.latency();
+    for (n, (x, y)) in near.iter().zip(&out[late..]).enumerate() {
+        assert!((x - y).abs() < 1e-4, "sample {n}: {x} became {y}");
+    }
+}
+
+#[test]
+fn hostile_frames_do_no_harm() {
+    let frames: [fn(usize) -> f32; 6] = [
+        |_| f32::NAN,
+        |_| f32::INFINITY,
+        |n| if n % 2 == 0 { 1.0 } else { -1.0 },
+        |_| f32::MAX,
+        |_| 1e-38,
+        |n| if n % 80 < 40 { 1.0 } else { -1.0 },
+    ];
+    for rate in soft_phone_dsp::SAMPLE_RATES {
+        let mut processor = AudioProcessor::new(rate, Config::default()).unwrap();
+        let frame = processor.frame_len();
+        let mut out = vec![0.0; frame];
+        for turn in 0..300_usize {
+            let (far, near) = (frames[turn / 7 % 6], frames[turn / 11 % 6]);
+            processor.process_render(&(0..frame).map(far).collect::<Vec<_>>()).unwrap();
+            processor.process_capture(&(0..frame).map(near).collect::<Vec<_>>(), &mut out).unwrap();
+            assert!(out.iter().all(|y| y.is_finite() && y.abs() <= 1.0), "{rate} Hz, turn {turn}");
+        }
+        assert!(processor.process_render(&out[1..]).is_err());
+        assert!(processor.process_capture(&out[1..], &mut vec![0.0; frame]).is_err());
+        assert!(processor.process_capture(&vec![0.0; frame], &mut out[1..]).is_err());
+    }
+    assert!(AudioProcessor::new(22_050, Config::default()).is_err());
+}
