@@ -1,6 +1,8 @@
 //! Echo cancellation: alignment, linear filter, suppression of what is left.
 
+mod clock;
 mod delay;
+mod drift;
 mod filter;
 mod history;
 pub(crate) mod residual;
@@ -8,7 +10,9 @@ pub(crate) mod residual;
 use std::collections::VecDeque;
 
 use crate::config::EchoCancellation;
+use clock::FarClock;
 use delay::DelayEstimator;
+use drift::DriftEstimator;
 use filter::{CALM, KalmanFilter};
 use history::FarHistory;
 
@@ -22,6 +26,15 @@ const SHARE: f32 = 0.4;
 const UNALIGNED: f32 = 1.0;
 /// Frames of far end after which the path's gain is first looked at.
 const FIRST_LOOK: usize = 4;
+/// The filter fits when it leaves at most this share of the microphone's power.
+const FITS: f32 = 0.7;
+/// How much of a drift that was seen is made up for at once.
+const DRIFT_GAIN: f64 = 0.7;
+/// How often in a row a drift is seen before it is believed.
+const DRIFT_BELIEVED: i32 = 3;
+/// The smallest drift that is made up for, and the largest: 20 and 500 parts per million.
+const DRIFT_NOTICED: f64 = 20e-6;
+const DRIFT_MOST: f64 = 500e-6;
 /// Most frames of the far end that wait for the microphone's; more are dropped, oldest first.
 const WAITING: usize = 8;
 
@@ -32,6 +45,10 @@ pub(crate) struct EchoCanceller {
     waiting: VecDeque<Vec<f32>>,
     /// Frames that can be used again.
     spare: Vec<Vec<f32>>,
+    clock: FarClock,
+    drift: DriftEstimator,
+    /// How often in a row the echo was seen to come later; below zero: earlier.
+    drifting: i32,
     far: FarHistory,
     delay: DelayEstimator,
     filter: KalmanFilter,
@@ -52,6 +69,9 @@ impl EchoCanceller {
         Some(Self {
             waiting: VecDeque::with_capacity(WAITING + 1),
             spare: (0..=WAITING).map(|_| vec![0.0; frame]).collect(),
+            clock: FarClock::new(frame),
+            drift: DriftEstimator::new(bins),
+            drifting: 0,
             far: FarHistory::new(frame, bins, partitions + LAGS)?,
             delay: DelayEstimator::new(frame, LAGS)?,
             filter,
@@ -77,16 +97,7 @@ impl EchoCanceller {
 
     /// Writes what is left of the microphone's frame without the echo that the filter expects.
     pub fn capture(&mut self, near: &[f32], error: &mut [f32]) {
-        match self.waiting.pop_front() {
-            Some(frame) => {
-                self.far.push(&frame);
-                self.spare.push(frame);
-            }
-            None => {
-                self.echo.fill(0.0);
-                self.far.push(&self.echo);
-            }
-        }
+        self.listen();
         if let Some(lag) = self.delay.update(&self.far, near) {
             self.align(lag);
         } else if self.delay.lag().is_none() && self.delay.frames() == FIRST_LOOK {
@@ -107,6 +118,9 @@ impl EchoCanceller {
             self.delay.doubt();
         }
         self.filter.update(&self.far, self.lag, error, CALM.max(change));
+        if let Some(later) = self.drift.update(&self.filter, self.watch.left() < FITS) {
+            self.follow(later);
+        }
     }
 
     /// The echo that was taken out of the last frame.
@@ -143,12 +157,67 @@ impl EchoCanceller {
         while let Some(frame) = self.waiting.pop_front() {
             self.spare.push(frame);
         }
+        self.clock.reset();
+        self.drift.forget();
+        self.drifting = 0;
         self.far.reset();
         self.delay.reset();
         self.filter.restart(1.0, false);
         self.lag = 0;
         self.echo.fill(0.0);
         self.watch = Watch::default();
+    }
+
+    /// Takes the far end's frame that belongs to the microphone's, on the microphone's clock.
+    fn listen(&mut self) {
+        let mut frame = match self.waiting.pop_front() {
+            Some(frame) => frame,
+            None => {
+                let Some(mut frame) = self.spare.pop() else { return };
+                frame.fill(0.0);
+                frame
+            }
+        };
+        if self.clock.is_idle() {
+            self.far.push(&frame);
+            self.delay.hear(&self.far);
+        } else {
+            self.clock.write(&frame);
+            let mut rows = 0;
+            while self.clock.read(&mut frame) {
+                self.far.push(&frame);
+                self.delay.hear(&self.far);
+                rows += 1;
+            }
+            // The same sound is now found one row later, or one earlier.
+            match rows {
+                0 if self.lag == 0 => self.filter.advance(),
+                0 => self.lag -= 1,
+                1 => {}
+                _ => self.lag = (self.lag + rows - 1).min(LAGS - 1),
+            }
+        }
+        self.spare.push(frame);
+    }
+
+    /// The echo comes later by so many samples in each: the far end is to be read that much slower. The first drift is
+    /// believed when it was seen several times in a row, as a filter that still learns moves too.
+    fn follow(&mut self, later: f64) {
+        let noticed = later.abs() >= DRIFT_NOTICED;
+        self.drifting = match self.drifting * later.signum() as i32 {
+            seen if noticed && seen >= 0 => self.drifting + later.signum() as i32,
+            _ => 0,
+        };
+        if self.clock.is_idle() && self.drifting.abs() < DRIFT_BELIEVED {
+            return;
+        }
+        let slower = self.clock.slower() + DRIFT_GAIN * later;
+        self.clock.set_slower(slower.clamp(-DRIFT_MOST, DRIFT_MOST));
+    }
+
+    /// How much faster the microphone's clock is than the loudspeaker's, parts per million.
+    pub fn drift_ppm(&self) -> f32 {
+        (self.clock.slower() * 1e6) as f32
     }
 
     /// The echo begins at another lag than was thought: the path is learnt anew, unless the filter does well.
@@ -160,6 +229,7 @@ impl EchoCanceller {
         self.lag = first;
         let gain = SHARE * self.delay.gain(lag);
         self.filter.restart(gain.min(1.0), true);
+        self.drift.forget();
         self.watch = Watch::default();
     }
 }

@@ -155,6 +155,7 @@ impl AudioProcessor {
             stats.delay_ms = echo.delay().map(|frames| frames as f32 * 10.0);
             stats.linear_erle_db = -10.0 * echo.left().max(1e-9).log10();
             stats.erle_db = self.erle.db();
+            stats.drift_ppm = echo.drift_ppm();
         }
         if let (Some(echo), Some(suppressor)) = (&self.echo, &self.suppressor) {
             stats.speech_probability = suppressor.near_end();

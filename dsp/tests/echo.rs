@@ -113,6 +113,37 @@ fn a_jump_of_the_delay_is_followed() {
 }
 
 #[test]
+fn clocks_that_run_apart_are_brought_together() {
+    let far = speech(16_000, 12.0, 11);
+    let echo = convolve(&far, &room(16_000, 60, 0.5, 12));
+    for ppm in [-300.0, -100.0, 100.0, 300.0_f32] {
+        // The echo on a clock that is faster by so much: more samples in the same time.
+        let mic: Vec<f32> = (0..echo.len() - 8)
+            .map(|n| {
+                let at = n as f64 / (1.0 + f64::from(ppm) * 1e-6);
+                let (whole, part) = (at as usize, at.fract());
+                (-7_i32..=8)
+                    .filter_map(|k| {
+                        let x = f64::from(k) - part;
+                        let sinc =
+                            if x == 0.0 { 1.0 } else { (std::f64::consts::PI * x).sin() / (std::f64::consts::PI * x) };
+                        let window = (std::f64::consts::FRAC_PI_2 * x / 8.5).cos().powi(2);
+                        echo.get(whole.checked_add_signed(k as isize)?).map(|y| y * (sinc * window) as f32)
+                    })
+                    .sum()
+            })
+            .collect();
+        let mut processor = AudioProcessor::new(16_000, only_echo()).unwrap();
+        let out = run(&mut processor, &far, &mic);
+        let stats = processor.stats();
+        assert!((stats.drift_ppm - ppm).abs() < 15.0, "{} of {ppm} ppm", stats.drift_ppm);
+        let (mic, out) = (&mic[128_000..190_000], &out[128_000..190_000]);
+        let erle = db(power(mic) / power(out));
+        assert!(erle > 32.0 && stats.linear_erle_db > 12.0, "{erle} dB at {ppm} ppm, {stats:?}");
+    }
+}
+
+#[test]
 fn the_near_end_is_heard_while_both_speak() {
     let (far, near) = (speech(16_000, 8.0, 7), speech(16_000, 8.0, 8));
     let echo = convolve(&far, &room(16_000, 50, 0.4, 9));

@@ -62,8 +62,18 @@ impl DelayEstimator {
         })
     }
 
-    /// Takes the microphone's frame; the far end's that belongs to it has just been put into `far`. Gives the lag in
-    /// frames when it becomes known or changes.
+    /// Takes the row that has just been put into `far`.
+    pub fn hear(&mut self, far: &FarHistory) {
+        let before = self.head;
+        self.head = (self.head + self.lags - 1) % self.lags;
+        for k in 0..WIDTH {
+            let power = self.far_power[before * WIDTH + k];
+            let fresh = far.power(0)[LOW + k] - power;
+            self.far_power[self.head * WIDTH + k] = power + fresh / (self.seen + 1.0).min(MEMORY) + FAINT;
+        }
+    }
+
+    /// Takes the microphone's frame. Gives the lag in frames when it becomes known or changes.
     pub fn update(&mut self, far: &FarHistory, near: &[f32]) -> Option<usize> {
         let half = near.len();
         self.time.copy_within(half.., 0);
@@ -76,12 +86,6 @@ impl DelayEstimator {
         self.seen = (self.seen + 1.0).min(MEMORY);
         let fresh = 1.0 / self.seen;
         average(dr, di, fresh, &mut self.near_power);
-        let before = self.head;
-        self.head = (self.head + self.lags - 1) % self.lags;
-        for k in 0..WIDTH {
-            let power = self.far_power[before * WIDTH + k];
-            self.far_power[self.head * WIDTH + k] = power + fresh * (far.power(0)[LOW + k] - power) + FAINT;
-        }
         for lag in 0..self.lags {
             let row = lag * WIDTH..(lag + 1) * WIDTH;
             let (xr, xi) = far.spectrum(lag);

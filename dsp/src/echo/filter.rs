@@ -112,6 +112,27 @@ impl KalmanFilter {
         }
     }
 
+    /// The response in the frequency domain: one row of bins for each partition, real and imaginary parts.
+    pub fn response(&self) -> (&[f32], &[f32]) {
+        (&self.re, &self.im)
+    }
+
+    /// Samples in a partition.
+    pub fn frame(&self) -> usize {
+        self.frame
+    }
+
+    /// The far end's rows have moved: each partition stands for one frame less of delay. The first is lost.
+    pub fn advance(&mut self) {
+        let bins = self.bins;
+        for rows in [&mut self.re, &mut self.im, &mut self.variance] {
+            rows.copy_within(bins.., 0);
+        }
+        let last = (self.partitions - 1) * bins;
+        self.re[last..].fill(0.0);
+        self.im[last..].fill(0.0);
+    }
+
     /// The far end is silent: nothing is expected, and nothing of it can be wrong.
     pub fn rest(&mut self) {
         self.misalignment.fill(0.0);
