@@ -64,8 +64,8 @@ fn run(processor: &mut AudioProcessor, far: &[f32], mic: &[f32]) -> Vec<f32> {
     let frame = processor.frame_len();
     let mut out = vec![0.0; mic.len()];
     for ((far, mic), out) in far.chunks_exact(frame).zip(mic.chunks_exact(frame)).zip(out.chunks_exact_mut(frame)) {
-        processor.process_render(far).unwrap();
-        processor.process_capture(mic, out).unwrap();
+        assert_eq!(processor.process_render(far), Ok(()));
+        assert_eq!(processor.process_capture(mic, out), Ok(()));
     }
     out
 }

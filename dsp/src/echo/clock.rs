@@ -12,7 +12,6 @@ const BETA: f64 = 6.0;
 /// Turns a stream of frames into one that is read a little slower or faster.
 #[derive(Clone, Debug)]
 pub(crate) struct FarClock {
-    frame: usize,
     /// One row of taps for each phase, and one for the phase behind the last.
     table: Vec<[f32; TAPS]>,
     /// Samples that wait to be read, the oldest first.
@@ -40,7 +39,6 @@ impl FarClock {
             taps.map(|tap| tap / sum)
         };
         Self {
-            frame,
             table: (0..=PHASES).map(row).collect(),
             samples: vec![0.0; 4 * frame + TAPS],
             filled: 0,
@@ -115,11 +113,6 @@ impl FarClock {
 
     pub fn reset(&mut self) {
         (self.filled, self.at, self.fraction, self.slower) = (0, 0, 0.0, 0.0);
-    }
-
-    /// Samples in a frame.
-    pub fn frame(&self) -> usize {
-        self.frame
     }
 }
 
