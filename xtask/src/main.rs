@@ -30,7 +30,7 @@ cargo xtask COMMAND
   sipp [--short] [FILTER…]
                          SIPp's scenarios against the user agent, over UDP and TCP
   size                   what a page downloads: raw, gzip, brotli; fails above the bar
-  fuzz [--cases N]       broken SIP messages, 10,000,000 unless told
+  fuzz [--cases N]       broken SIP messages, 10,000,000 unless told; [--seed N] [--threads N] [--target NAME]
   bench                  the benchmarks
   peers                  JsSIP and SIP.js beside ours: what becomes of the messages of RFC 4475 and RFC 5118, and how
                          many messages each reads and writes in a second, natively and in Chromium
@@ -92,8 +92,7 @@ fn run(mut arguments: Arguments) -> Result<()> {
         }
         Some("fuzz") => {
             let cases = arguments.opt_value_from_str("--cases").context("--cases NUMBER")?;
-            nothing_left(arguments)?;
-            test::fuzz(&paths, cases.unwrap_or(10_000_000))
+            test::fuzz(&paths, cases.unwrap_or(10_000_000), &arguments.finish())
         }
         Some("bench") => {
             nothing_left(arguments)?;

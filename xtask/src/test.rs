@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must hold, each step run even when one before it failed.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -78,7 +78,7 @@ pub fn run(paths: &Paths) -> Result<()> {
     });
     steps.run("dependencies", || dependencies(paths));
     steps.run("tests", || process::run_tests(cargo().args(["test", "--quiet", "--workspace"]), &mut results));
-    steps.run("fuzz", || fuzz(paths, SHORT_FUZZ));
+    steps.run("fuzz", || fuzz(paths, SHORT_FUZZ, &[]));
     steps.run("sipp", || sipp::run(paths, sipp::Load::Short, &[]));
     let built = steps.run("build", || build::run(paths));
     steps.run("size", || size::run(paths));
@@ -94,14 +94,14 @@ pub fn run(paths: &Paths) -> Result<()> {
     if failed.is_empty() && built { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
 }
 
-/// Sends the SIP core `cases` broken messages; it prints the seed of a run that fails.
+/// Sends the SIP core `cases` broken messages, with more options for `sip/examples/fuzz`; it prints the case that fails.
 ///
 /// # Errors
 /// When the core panics, hangs or takes too much memory.
-pub fn fuzz(paths: &Paths, cases: u64) -> Result<()> {
+pub fn fuzz(paths: &Paths, cases: u64, options: &[OsString]) -> Result<()> {
     let mut cargo = process::cargo();
     cargo.args(["run", "--quiet", "--release", "--package", "soft-phone-sip", "--example", "fuzz", "--"]);
-    process::run(cargo.args(["--cases", &cases.to_string()]).current_dir(&paths.root))
+    process::run(cargo.args(["--cases", &cases.to_string()]).args(options).current_dir(&paths.root))
 }
 
 /// Licences, sources, bans; and advisories when their database can be reached.

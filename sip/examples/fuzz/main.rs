@@ -2,13 +2,17 @@
 //! understood is written and understood again.
 //!
 //! ```text
-//! cargo run --release -p soft-phone-sip --example fuzz -- --cases 10000000 --seed 1 [--target NAME|all] [--only CASE]
+//! cargo run --release -p soft-phone-sip --example fuzz -- \
+//!     --cases 10000000 --seed 1 [--threads N] [--target NAME|all] [--only CASE]
 //! ```
 //!
-//! Case `n` of a seed is the same everywhere and at all times; `--only n` runs it alone and prints it.
+//! Case `n` of a seed is the same everywhere and at all times; `--target NAME --only n` runs it alone and prints it.
 
 mod agent;
+mod bodies;
+mod corpus;
 mod mutate;
+mod report;
 mod targets;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,26 +22,33 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use mutate::Mutator;
-use targets::TARGETS;
+use report::Tally;
+use targets::{TARGETS, Target};
 
-/// Longest time for one case. A case that took longer is run again, up to [`TRIES`] times, as the machine may have been
-/// elsewhere; the shortest time counts.
+/// Longest time for one case. A case that took longer, or longer than any before it, is run again, up to [`TRIES`] times,
+/// as the machine may have been elsewhere; the shortest time counts.
 const CASE_TIME: Duration = Duration::from_millis(50);
 const TRIES: usize = 20;
 /// A case that does not end in this time never will.
-const HANG: Duration = Duration::from_secs(20);
+const HANG: Duration = Duration::from_secs(60);
 /// Largest resident set of the whole run, in KiB.
 const MEMORY: u64 = 64 * 1024;
+/// Cases that a thread takes at a time.
+const CHUNK: u64 = 1_000;
+/// How often a long run says how far it is.
+const PROGRESS: Duration = Duration::from_secs(60);
 
 struct Options {
     cases: u64,
     seed: u64,
-    target: String,
+    threads: usize,
+    target: Option<&'static Target>,
     only: Option<u64>,
 }
 
 fn options() -> Result<Options, String> {
-    let mut options = Options { cases: 100_000, seed: 1, target: "all".to_owned(), only: None };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut options = Options { cases: 100_000, seed: 1, threads, target: None, only: None };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
@@ -45,8 +56,14 @@ fn options() -> Result<Options, String> {
         match word.as_str() {
             "--cases" => options.cases = number()?,
             "--seed" => options.seed = number()?,
+            "--threads" => options.threads = number()?.clamp(1, 64) as usize,
             "--only" => options.only = Some(number()?),
-            "--target" => options.target = value,
+            "--target" if value == "all" => options.target = None,
+            "--target" => {
+                let names = || TARGETS.iter().map(|target| target.name).collect::<Vec<_>>().join(" ");
+                let found = TARGETS.iter().find(|target| target.name == value);
+                options.target = Some(found.ok_or_else(|| format!("no target {value}; there are: all {}", names()))?);
+            }
             _ => return Err(format!("unknown option {word}")),
         }
     }
@@ -54,7 +71,7 @@ fn options() -> Result<Options, String> {
 }
 
 fn main() -> ExitCode {
-    match run() {
+    match options().and_then(|options| run(&options)) {
         Ok(line) => {
             println!("{line}");
             ExitCode::SUCCESS
@@ -66,93 +83,116 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<String, String> {
-    let options = options()?;
-    let targets: Vec<_> =
-        TARGETS.iter().filter(|target| options.target == "all" || options.target == target.name).collect();
-    if targets.is_empty() {
-        let names: Vec<_> = TARGETS.iter().map(|target| target.name).collect();
-        return Err(format!("no target {}; there are: all {}", options.target, names.join(" ")));
-    }
-    let mutator = Mutator::new()?;
-    let progress = Arc::new(AtomicU64::new(0));
-    watch(Arc::clone(&progress), options.seed);
+/// Where the threads are.
+struct Shared<'a> {
+    options: &'a Options,
+    mutator: Mutator,
+    /// The first case that nobody has taken.
+    next: AtomicU64,
+    /// The case that each thread is at, for who watches.
+    at: Arc<[AtomicU64]>,
+}
 
-    let cases = options.only.map_or(0..options.cases, |only| only..only + 1);
-    let (mut bytes, mut longest, mut accepted) = (0u64, (Duration::ZERO, 0), 0u64);
-    let started = Instant::now();
-    let mut input = Vec::new();
-    for case in cases {
-        progress.store(case, Ordering::Relaxed);
-        mutator.make(options.seed, case, &mut input);
-        bytes += input.len() as u64;
-        if options.only.is_some() {
-            println!("{}", String::from_utf8_lossy(&input));
-        }
-        let target = targets[(case % targets.len() as u64) as usize];
-        let mut time = Duration::MAX;
-        for attempt in 1..=TRIES {
-            let before = Instant::now();
-            match catch_unwind(AssertUnwindSafe(|| (target.run)(&input))) {
-                Ok(Ok(understood)) => accepted += u64::from(understood && time == Duration::MAX),
-                Ok(Err(fault)) => return Err(report(target.name, case, &fault, &input)),
-                Err(_) => return Err(report(target.name, case, "panic", &input)),
-            }
-            time = time.min(before.elapsed());
-            // A new longest time is measured three times before it is believed.
-            if time <= longest.0 || (time < CASE_TIME && attempt >= 3) {
-                break;
-            }
-        }
-        if time >= CASE_TIME {
-            return Err(report(target.name, case, &format!("took {time:?}"), &input));
-        }
-        longest = longest.max((time, case));
+fn run(options: &Options) -> Result<String, String> {
+    let mutator = Mutator::new()?;
+    if let Some(case) = options.only {
+        let target = options.target.unwrap_or_else(|| targets::of_case(case));
+        let mut input = Vec::new();
+        mutator.make(target.corpus, options.seed, case, &mut input);
+        println!("{}", String::from_utf8_lossy(&input));
+        let understood = tried(target, &input, case)?;
+        return Ok(format!("fuzz {}: case {case}, seed {}, understood: {understood}", target.name, options.seed));
     }
-    let seconds = started.elapsed().as_secs_f64();
-    let peak = peak_memory();
+    let at: Arc<[AtomicU64]> = (0..options.threads).map(|_| AtomicU64::new(0)).collect();
+    watch(Arc::clone(&at), options.seed, options.cases);
+    let shared = Shared { options, mutator, next: AtomicU64::new(0), at };
+    let started = Instant::now();
+    let mut tally = Tally::default();
+    std::thread::scope(|scope| -> Result<(), String> {
+        let shared = &shared;
+        let threads: Vec<_> = (0..options.threads).map(|thread| scope.spawn(move || work(shared, thread))).collect();
+        for thread in threads {
+            tally.add(thread.join().map_err(|_| "a thread is lost".to_owned())??);
+        }
+        Ok(())
+    })?;
+    let peak = report::peak_memory();
     if peak.is_some_and(|kib| kib > MEMORY) {
         return Err(format!("peak memory {} KiB, more than {MEMORY}", peak.unwrap_or(0)));
     }
-    let count = options.only.map_or(options.cases, |_| 1);
-    Ok(format!(
-        "fuzz {}: {count} cases, seed {}, {accepted} understood, {} MB, {seconds:.1} s, {:.0} cases/s, \
-         longest {:.2} ms (case {}), peak memory {}, no panic, no hang",
-        options.target,
-        options.seed,
-        bytes / 1_000_000,
-        count as f64 / seconds,
-        longest.0.as_secs_f64() * 1_000.0,
-        longest.1,
-        peak.map_or_else(|| "unknown here".to_owned(), |kib| format!("{:.1} MiB", kib as f64 / 1024.0)),
-    ))
+    Ok(tally.line(options.seed, options.threads, started.elapsed(), peak))
 }
 
-fn report(target: &str, case: u64, fault: &str, input: &[u8]) -> String {
-    let hex: String = input.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("target {target}, case {case}: {fault}\n{hex}")
+/// Takes cases until there are no more, or one fails.
+fn work(shared: &Shared, thread: usize) -> Result<Tally, String> {
+    let options = shared.options;
+    let mut tally = Tally::default();
+    let mut input = Vec::new();
+    loop {
+        let first = shared.next.fetch_add(CHUNK, Ordering::Relaxed);
+        if first >= options.cases {
+            shared.at[thread].store(u64::MAX, Ordering::Relaxed);
+            return Ok(tally);
+        }
+        for case in first..(first + CHUNK).min(options.cases) {
+            shared.at[thread].store(case, Ordering::Relaxed);
+            let target = options.target.unwrap_or_else(|| targets::of_case(case));
+            shared.mutator.make(target.corpus, options.seed, case, &mut input);
+            let outcome = measured(target, &input, case, tally.longest());
+            let (understood, time) = outcome.inspect_err(|_| {
+                // The others need not go on.
+                shared.next.store(options.cases, Ordering::Relaxed);
+            })?;
+            tally.count(target.name, case, input.len(), understood, time);
+        }
+    }
 }
 
-/// Ends the process when one case runs for [`HANG`].
-fn watch(progress: Arc<AtomicU64>, seed: u64) {
+/// Runs a case; whether it was understood, and the time that it takes, if that is longer than any before.
+fn measured(target: &Target, input: &[u8], case: u64, longest: Duration) -> Result<(bool, Duration), String> {
+    let (mut understood, mut time) = (false, Duration::MAX);
+    for attempt in 1..=TRIES {
+        let before = Instant::now();
+        understood = tried(target, input, case)?;
+        time = time.min(before.elapsed());
+        if time <= longest || (time < CASE_TIME && attempt >= 3) {
+            break;
+        }
+    }
+    if time >= CASE_TIME {
+        return Err(report::fault(target.name, case, &format!("took {time:?}"), input));
+    }
+    Ok((understood, time))
+}
+
+fn tried(target: &Target, input: &[u8], case: u64) -> Result<bool, String> {
+    match catch_unwind(AssertUnwindSafe(|| (target.run)(input, case))) {
+        Ok(outcome) => outcome.map_err(|fault| report::fault(target.name, case, &fault, input)),
+        Err(_) => Err(report::fault(target.name, case, "panic", input)),
+    }
+}
+
+/// Ends the process when one case runs for [`HANG`], and says now and then how far the run is.
+fn watch(at: Arc<[AtomicU64]>, seed: u64, cases: u64) {
     std::thread::spawn(move || {
-        let (mut last, mut since) = (u64::MAX, Instant::now());
+        let mut since = vec![(u64::MAX, Instant::now()); at.len()];
+        let mut said = Instant::now();
         loop {
             std::thread::sleep(Duration::from_secs(1));
-            let now = progress.load(Ordering::Relaxed);
-            if now != last {
-                (last, since) = (now, Instant::now());
-            } else if since.elapsed() > HANG {
-                eprintln!("fuzz: case {now} of seed {seed} hangs");
-                std::process::exit(1);
+            for (thread, known) in at.iter().zip(&mut since) {
+                let case = thread.load(Ordering::Relaxed);
+                if case != known.0 {
+                    *known = (case, Instant::now());
+                } else if case != u64::MAX && known.1.elapsed() > HANG {
+                    eprintln!("fuzz: case {case} of seed {seed} hangs");
+                    std::process::exit(1);
+                }
+            }
+            if said.elapsed() > PROGRESS {
+                said = Instant::now();
+                let first = since.iter().map(|(case, _)| *case).min().unwrap_or(0);
+                eprintln!("fuzz: at case {first} of {cases}, seed {seed}");
             }
         }
     });
-}
-
-/// Largest resident set so far, in KiB; Linux only.
-fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    line.split_ascii_whitespace().nth(1)?.parse().ok()
 }

@@ -1,7 +1,7 @@
-//! Makes a broken message out of real ones: splices, flips, tokens, cuts, repetitions. Deterministic: a case is a
-//! function of seed and number.
+//! Makes broken input out of fixtures: splices, flips, tokens, cuts, repetitions. Deterministic: a case is a function of
+//! corpus, seed and number.
 
-use std::path::Path;
+use crate::corpus::{Corpus, Fixtures, Pieces};
 
 /// Longest input, in bytes: a little more than the parser's own bound.
 const MAX_LEN: usize = 70_000;
@@ -101,6 +101,28 @@ const TOKENS: &[&str] = &[
     "a=",
     "a=inactive\r\n",
     "a=candidate:",
+    "</",
+    "/>",
+    "<a>",
+    "<!--",
+    "-->",
+    "<![CDATA[",
+    "]]>",
+    "<?xml ",
+    "<!DOCTYPE x [<!ENTITY y \"zzzz\">]>",
+    "&amp;",
+    "&#0;",
+    "&#x1F980;",
+    "&y;",
+    " xmlns=\"\"",
+    " id=\"1\"",
+    " version=\"4294967295\"",
+    " state=\"partial\"",
+    "Messages-Waiting: yes\r\n",
+    "Voice-Message: 4/8 (1/2)\r\n",
+    "qop=\"auth-int\"",
+    "algorithm=SHA-512-256",
+    "userhash=true",
     "é",
     "жук",
     "\u{fffd}",
@@ -135,50 +157,37 @@ impl Random {
     }
 }
 
-/// Real messages and what to do to them.
-pub struct Mutator {
-    messages: Vec<Vec<u8>>,
-    /// Start of each line of each message, for cuts that keep lines whole.
-    lines: Vec<Vec<usize>>,
-}
+/// Fixtures and what to do to them.
+pub struct Mutator(Fixtures);
 
 impl Mutator {
-    /// Reads the messages and session descriptions of `tests/data`, in the order of their names.
+    /// # Errors
+    /// As [`Fixtures::read`].
     pub fn new() -> Result<Mutator, String> {
-        let mut paths = Vec::new();
-        collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data"), &mut paths).map_err(|e| e.to_string())?;
-        paths.sort();
-        let read = |path| std::fs::read(path).map_err(|error| error.to_string());
-        let messages: Vec<Vec<u8>> = paths.iter().map(read).collect::<Result<_, _>>()?;
-        if messages.is_empty() {
-            return Err("no messages in tests/data".to_owned());
-        }
-        let starts = |message: &Vec<u8>| {
-            let after = message.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
-            std::iter::once(0).chain(after).collect()
-        };
-        let lines = messages.iter().map(starts).collect();
-        Ok(Mutator { messages, lines })
+        Ok(Mutator(Fixtures::read()?))
     }
 
-    /// Puts case `case` of `seed` into `out`.
-    pub fn make(&self, seed: u64, case: u64, out: &mut Vec<u8>) {
+    /// Puts case `case` of `seed` into `out`, made of fixtures of `corpus`.
+    pub fn make(&self, corpus: Corpus, seed: u64, case: u64, out: &mut Vec<u8>) {
+        let pieces = self.0.of(corpus);
         let mut random = Random::new(seed, case);
         out.clear();
-        out.extend_from_slice(&self.messages[random.below(self.messages.len())]);
-        // One change finds what is near a legal message, many find what is far from one.
-        let changes = match random.below(8) {
+        out.extend_from_slice(&pieces.wholes[random.below(pieces.wholes.len())]);
+        // One change finds what is near a legal message, many find what is far from one; none is the same each time.
+        let changes = match random.below(32) {
             0 => 0,
-            1..=4 => 1,
-            5 | 6 => 2 + random.below(4),
+            1..=19 => 1,
+            20..=27 => 2 + random.below(4),
             _ => 2 + random.below(30),
         };
         for _ in 0..changes {
-            self.change(&mut random, out);
+            pieces.change(&mut random, out);
             out.truncate(MAX_LEN);
         }
     }
+}
 
+impl Pieces {
     fn change(&self, random: &mut Random, out: &mut Vec<u8>) {
         let at = random.below(out.len() + 1);
         match random.below(14) {
@@ -203,14 +212,14 @@ impl Mutator {
                 insert(out, place, &line);
             }
             11 => {
-                let other = &self.messages[random.below(self.messages.len())];
+                let other = &self.wholes[random.below(self.wholes.len())];
                 let from = random.below(other.len());
                 let length = random.below(other.len() - from);
                 insert(out, at, &other[from..from + length]);
             }
             12 => {
                 // The head of one message, the tail of another.
-                let other = &self.messages[random.below(self.messages.len())];
+                let other = &self.wholes[random.below(self.wholes.len())];
                 let from = random.below(other.len());
                 out.truncate(at);
                 out.extend_from_slice(&other[from..]);
@@ -224,24 +233,12 @@ impl Mutator {
     }
 
     fn line(&self, random: &mut Random) -> &[u8] {
-        let message = random.below(self.messages.len());
-        let starts = &self.lines[message];
+        let whole = random.below(self.wholes.len());
+        let starts = &self.lines[whole];
         let line = random.below(starts.len());
-        let end = starts.get(line + 1).copied().unwrap_or(self.messages[message].len());
-        &self.messages[message][starts[line]..end]
+        let end = starts.get(line + 1).copied().unwrap_or(self.wholes[whole].len());
+        &self.wholes[whole][starts[line]..end]
     }
-}
-
-fn collect(folder: &Path, paths: &mut Vec<std::path::PathBuf>) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            collect(&path, paths)?;
-        } else if path.extension().is_some_and(|extension| extension == "dat" || extension == "sdp") {
-            paths.push(path);
-        }
-    }
-    Ok(())
 }
 
 fn line_start(bytes: &[u8], at: usize) -> usize {
