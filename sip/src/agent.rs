@@ -2,11 +2,13 @@
 
 mod auth;
 mod compose;
+mod early;
 mod entropy;
 mod flows;
 mod incoming;
 mod info;
 mod message;
+mod notifiers;
 mod offer;
 mod outgoing;
 mod publish;
@@ -216,7 +218,7 @@ enum Purpose {
     Invite(CallId),
     /// `None`: of a fork that lost.
     Bye(Option<CallId>),
-    Prack,
+    Prack(CallId),
     Options(QueryId),
     Bindings(QueryId),
     /// A later INVITE, or UPDATE.
@@ -562,7 +564,7 @@ impl Agent {
             Purpose::Register { slot, remove } => self.on_register_answer(now, key, slot, remove, &response),
             Purpose::Invite(call) if self.goes_elsewhere(now, key, call, &response) => {}
             Purpose::Invite(call) => self.on_invite_refused(now, call, &response),
-            Purpose::Prack => {}
+            Purpose::Prack(call) => self.on_prack_done(now, key, call),
             Purpose::Bye(call) => self.on_bye_done(now, call),
             Purpose::Bindings(query) => self.on_bindings(query, Some(&response)),
             Purpose::Options(query) => {
@@ -642,7 +644,7 @@ impl Agent {
             Purpose::Register { slot, remove } => self.on_register_failed(now, key, slot, remove),
             Purpose::Invite(call)
                 if failure == Failure::Timeout && self.try_next(now, call, pending.request.clone()) => {}
-            Purpose::Prack => {}
+            Purpose::Prack(call) => self.on_prack_done(now, key, call),
             // No answer at all within 64·T1 is the network's silence, not a telephone that nobody picks up.
             Purpose::Invite(call) => self.finish(now, call, Ending::local(Cause::Network)),
             Purpose::Bye(call) => self.on_bye_done(now, call),
@@ -674,15 +676,18 @@ impl Agent {
         let _ = self.shift(id, CallState::Ending);
         let _ = self.shift(id, CallState::Ended);
         let Some(call) = self.calls.remove(id) else { return };
+        if let Some(running) = call.session.exchange.as_ref().and_then(|exchange| exchange.key) {
+            self.layer.give_up(now, &running);
+        }
         self.settle_provisionals(id);
         self.timers.stop_all(|timer| match timer {
             Timer::Ring(of) | Timer::Resend(of) | Timer::AckWait(of) | Timer::Owed(of) => *of == id,
             Timer::Refresh(of) | Timer::Expire(of) | Timer::Glare(of) => *of == id,
             _ => false,
         });
-        if let (Some(offer), Some(dialog)) = (call.offer, &call.dialog) {
-            // RFC 3261 §15.1.2: what waits for an answer in a dialog that ends gets 487.
-            let tag = dialog.local.tag().unwrap_or("");
+        // RFC 3261 §15.1.2: what waits for an answer in a dialog that ends gets 487.
+        for offer in call.offer.iter().chain(&call.early_offer) {
+            let tag = call.any_dialog().and_then(|dialog| dialog.local.tag()).unwrap_or("");
             let response = self.identity.response(&offer.request, 487, None, tag);
             // Its transaction may be gone with its connection.
             let _ = self.layer.respond(now, &offer.key, response);
@@ -693,7 +698,6 @@ impl Agent {
             reason: ending.reason.or(begun.reason),
         });
         if let Some(dialog) = &call.dialog {
-            self.close_prack(now, dialog, call.reliable);
             self.remember_ended(dialog);
         }
         self.forget_infos(id);

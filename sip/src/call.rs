@@ -253,8 +253,10 @@ pub struct Call {
     pub(crate) session: Session,
     /// The hold that was told of.
     pub(crate) remote_held: bool,
-    /// The peer's INVITE, first or later, or UPDATE, that waits for an answer of ours.
+    /// The peer's INVITE, first or later, or UPDATE once the call is answered, that waits for an answer of ours.
     pub(crate) offer: Option<Offer>,
+    /// The peer's UPDATE or PRACK that offers something else before the call is answered: beside the INVITE.
+    pub(crate) early_offer: Option<Offer>,
     /// Our 2xx that waits for its ACK.
     pub(crate) unacknowledged: Option<Unacknowledged>,
     /// Why we end the call, while that takes time.
@@ -276,7 +278,7 @@ pub struct Call {
     pub(crate) reason: Option<String>,
 }
 
-/// An INVITE of the peer without a final answer.
+/// A request of the peer with an offer, or one that wants ours, without a final answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Offer {
     pub(crate) key: ServerKey,
@@ -340,6 +342,7 @@ impl Call {
             session: Session::default(),
             remote_held: false,
             offer: None,
+            early_offer: None,
             unacknowledged: None,
             ending: None,
             owes_bye: false,
@@ -351,6 +354,11 @@ impl Call {
             redirects: None,
             reason: None,
         }
+    }
+
+    /// Whether it is answered, and not over.
+    pub(crate) const fn is_answered(&self) -> bool {
+        matches!(self.state, CallState::Active | CallState::Held)
     }
 
     /// Its dialog, or the first of those that it may have once it is answered.

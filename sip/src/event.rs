@@ -345,7 +345,10 @@ pub enum Event {
     Notify {
         /// The subscription.
         subscription: SubscriptionId,
-        /// The state, in one of the types that were asked for; `None`: nothing is known (yet).
+        /// Which of the phones that the SUBSCRIBE was forked to, counted from 0 as they show up;
+        /// [`Forks`](crate::Forks) makes one state of theirs.
+        fork: u32,
+        /// The state, in one of the types that were asked for; `None`: nothing is known (yet, or any more).
         body: Option<Body>,
     },
     /// A `message-summary` that was not subscribed to, from the server that we are registered with.

@@ -87,7 +87,7 @@ impl Counts {
         Some(Counts { new, old, urgent_new, urgent_old })
     }
 
-    fn add(&mut self, more: Counts) {
+    pub(crate) fn add(&mut self, more: Counts) {
         self.new = self.new.saturating_add(more.new);
         self.old = self.old.saturating_add(more.old);
         self.urgent_new = self.urgent_new.saturating_add(more.urgent_new);

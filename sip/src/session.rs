@@ -84,6 +84,11 @@ impl Session {
         Some(self.allow.as_ref()?.iter().map(Method::to_string).collect())
     }
 
+    /// Whether an offer of ours is on its way.
+    pub(crate) fn changes(&self) -> bool {
+        self.exchange.as_ref().is_some_and(|ours| ours.key.is_some() && ours.body.is_some())
+    }
+
     /// Takes note of the peer's `Allow`, if it says one.
     pub(crate) fn learn(&mut self, headers: &Headers) {
         if headers.get("Allow").is_some() {

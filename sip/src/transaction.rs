@@ -297,6 +297,14 @@ impl Layer {
         Ok(())
     }
 
+    /// Nobody waits for the answer to an INVITE of ours any more, as its dialog is over: it is over within 64·T1, answered
+    /// or not. RFC 3261 §17.1.1.2 would wait for ever once something provisional has come.
+    pub fn give_up(&mut self, now: Instant, key: &ClientKey) {
+        if let Some(client) = self.clients.get_mut(*key) {
+            client.give_up(now, *key, &mut self.out);
+        }
+    }
+
     /// Answers a request.
     ///
     /// # Errors

@@ -8,7 +8,9 @@ mod phone;
 use std::time::Duration;
 
 use phone::{FLOW, Phone, alice};
-use soft_phone_sip::{Error, Event, Flow, Message, Request, SubscriptionId, Transport};
+use soft_phone_sip::dialog_info::{DialogInfo, Line};
+use soft_phone_sip::message_summary::Summary;
+use soft_phone_sip::{Error, Event, Flow, Forks, Message, Request, SubscriptionId, Transport};
 
 const SUMMARY: &str = "application/simple-message-summary";
 
@@ -113,7 +115,10 @@ fn rfc_3842_5_message_waiting() {
 
 #[test]
 fn a_notify_may_come_before_the_answer_and_other_forks_are_not_wanted() {
-    let (mut phone, _, subscribe) = subscribed();
+    // RFC 3856 §6.9: presence has one dialog.
+    let mut phone = Phone::new(alice(Transport::Wss));
+    phone.agent.subscribe(phone.now, "alice", "presence", SUMMARY).unwrap();
+    let subscribe = phone.request();
     phone.receive(&notify(&subscribe, "one", 1, "pending;expires=600", ""));
     phone.receive(&notify(&subscribe, "two", 1, "active;expires=600", ""));
     assert_eq!(phone.sent(), ["200 NOTIFY 1", "481 NOTIFY 1"]);
@@ -128,6 +133,135 @@ fn a_notify_may_come_before_the_answer_and_other_forks_are_not_wanted() {
     let (refresh, after) = phone.next_request();
     assert_eq!((refresh.cseq().unwrap().seq, refresh.to().unwrap().tag()), (2, Some("one")));
     assert!((510..=540).contains(&after), "{after}");
+}
+
+/// The number of the phone that each NOTIFY is of, and what it says.
+fn told(phone: &mut Phone) -> Vec<String> {
+    let of = |event: Event| match event {
+        Event::Notify { fork, body, .. } => {
+            format!("{fork}: {}", body.map_or("-".into(), |body| String::from_utf8(body.bytes).unwrap()))
+        }
+        other => phone::brief_event(&other),
+    };
+    phone.raw_events().into_iter().map(of).collect()
+}
+
+/// RFC 6665 §5.4.9: every phone that a forked SUBSCRIBE reaches has a dialog of its own, refreshed and ended for itself.
+#[test]
+fn a_forked_subscription_is_several_dialogs_and_one_wish() {
+    let (mut phone, id, subscribe) = subscribed();
+    phone.receive(&notify(&subscribe, "one", 7, "active;expires=600", "a"));
+    phone.answer(&subscribe, 200, "one", &[("Expires", "3600")], None);
+    phone.receive(&notify(&subscribe, "two", 1, "active;expires=3000", "b"));
+    phone.receive(&notify(&subscribe, "two", 2, "active;expires=3000", "c"));
+    phone.receive(&notify(&subscribe, "one", 8, "active;expires=600", "d"));
+    assert_eq!(phone.sent(), ["200 NOTIFY 7", "200 NOTIFY 1", "200 NOTIFY 2", "200 NOTIFY 8"]);
+    assert_eq!(told(&mut phone), ["subscription(active)", "0: a", "1: b", "1: c", "0: d"]);
+    // Each counts for itself (RFC 3261 §12.2.2).
+    phone.receive(&notify(&subscribe, "two", 1, "active", "").replace("z9hG4bKntwo1", "z9hG4bKlate"));
+    assert_eq!(phone.sent(), ["500 NOTIFY 1"]);
+    let (refresh, after) = phone.next_request();
+    assert_eq!((refresh.to().unwrap().tag(), refresh.cseq().unwrap().seq), (Some("one"), 2));
+    assert!((510..=540).contains(&after), "{after}");
+    phone.answer(&refresh, 200, "one", &[("Expires", "3600")], None);
+    phone.receive(&notify(&subscribe, "one", 9, "active;expires=3600", "e"));
+    assert_eq!(phone.sent(), ["200 NOTIFY 9"]);
+    let (refresh, _) = phone.next_request();
+    assert_eq!((refresh.to().unwrap().tag(), refresh.cseq().unwrap().seq), (Some("two"), 2));
+    phone.answer(&refresh, 200, "two", &[("Expires", "3600")], None);
+    phone.receive(&notify(&subscribe, "two", 3, "active;expires=3600", "f"));
+    phone.messages();
+    assert_eq!(told(&mut phone), ["0: e", "1: f"]);
+    // §4.1.2.4: timer N is over, no more phones.
+    phone.receive(&notify(&subscribe, "three", 1, "active;expires=600", "g"));
+    assert_eq!(phone.sent(), ["481 NOTIFY 1"]);
+
+    // The first is gone: the wish goes on with the other, under the same name.
+    phone.receive(&notify(&subscribe, "one", 10, "terminated;reason=noresource", ""));
+    assert_eq!(phone.sent(), ["200 NOTIFY 10"]);
+    assert_eq!(told(&mut phone), ["0: -", "0: -"]);
+    phone.receive(&notify(&subscribe, "two", 4, "active;expires=3600", "h"));
+    assert_eq!((phone.sent(), told(&mut phone)), (vec!["200 NOTIFY 4".to_owned()], vec!["1: h".to_owned()]));
+    phone.agent.unsubscribe(phone.now, id).unwrap();
+    let end = phone.request();
+    assert_eq!((end.to().unwrap().tag(), end.headers.get("Expires")), (Some("two"), Some("0")));
+    phone.answer(&end, 200, "two", &[("Expires", "0")], None);
+    phone.receive(&notify(&subscribe, "two", 5, "terminated;reason=timeout", ""));
+    assert_eq!(told(&mut phone), ["1: -", "subscription(terminated timeout)"]);
+    phone.assert_idle();
+}
+
+#[test]
+fn all_phones_of_a_forked_subscription_are_left_together() {
+    let (mut phone, id, subscribe) = subscribed();
+    phone.answer(&subscribe, 200, "one", &[("Expires", "3600")], None);
+    for tag in ["one", "two", "three"] {
+        phone.receive(&notify(&subscribe, tag, 1, "active;expires=3600", tag));
+    }
+    phone.receive(&notify(&subscribe, "three", 2, "terminated;reason=rejected", ""));
+    phone.messages();
+    assert_eq!(told(&mut phone), ["subscription(active)", "0: one", "1: two", "2: three", "2: -", "2: -"]);
+    phone.agent.unsubscribe(phone.now, id).unwrap();
+    let mut tags: Vec<String> = phone
+        .messages()
+        .iter()
+        .map(|message| match message {
+            Message::Request(end) => {
+                assert_eq!(end.headers.get("Expires"), Some("0"));
+                end.to().unwrap().tag().unwrap().to_owned()
+            }
+            Message::Response(_) => panic!("no request"),
+        })
+        .collect();
+    tags.sort();
+    assert_eq!(tags, ["one", "two"]);
+    phone.assert_idle();
+
+    // A connection is lost: one SUBSCRIBE finds them all again.
+    let (mut phone, _, subscribe) = subscribed();
+    phone.answer(&subscribe, 200, "one", &[("Expires", "3600")], None);
+    for tag in ["one", "two"] {
+        phone.receive(&notify(&subscribe, tag, 1, "active;expires=3600", tag));
+    }
+    phone.messages();
+    phone.raw_events();
+    phone.agent.handle_disconnected(phone.now, FLOW);
+    phone.flow = Flow(2);
+    phone.agent.handle_connected(phone.now, phone.flow);
+    let again = phone.request();
+    assert_ne!(again.call_id(), subscribe.call_id());
+    phone.receive(&notify(&again, "two", 1, "active;expires=3600", "two"));
+    phone.receive(&notify(&again, "one", 1, "active;expires=3600", "one"));
+    let said: Vec<String> = told(&mut phone).into_iter().filter(|said| !said.ends_with('-')).collect();
+    assert_eq!(said, ["0: two", "1: one"]);
+}
+
+#[test]
+fn what_several_phones_say_is_one_state() {
+    let summary = |text: &str| Summary::parse(text.as_bytes()).unwrap();
+    let mut mailboxes: Forks<Summary> = Forks::default();
+    assert_eq!(mailboxes.merged(), None);
+    mailboxes.set(0, summary("Messages-Waiting: no\r\nVoice-Message: 0/3"));
+    mailboxes.set(1, summary("Messages-Waiting: yes\r\nVoice-Message: 2/8 (1/2)"));
+    let all = mailboxes.merged().unwrap();
+    assert_eq!((all.waiting, all.voice.new, all.voice.old, all.voice.urgent_new), (true, 2, 11, 1));
+    mailboxes.forget(1);
+    assert!(!mailboxes.merged().unwrap().waiting);
+
+    let dialogs = |state: &str| {
+        let text = format!(
+            "<dialog-info version='1' state='full' entity='sip:a@b'><dialog id='1' direction='recipient'><state>{state}\
+             </state></dialog></dialog-info>"
+        );
+        DialogInfo::parse(text.as_bytes()).unwrap()
+    };
+    let mut lamps: Forks<DialogInfo> = Forks::default();
+    lamps.set(0, dialogs("terminated"));
+    assert_eq!(lamps.merged().unwrap().line(), Line::Free);
+    lamps.set(1, dialogs("early"));
+    assert_eq!(lamps.merged().unwrap().line(), Line::Ringing);
+    lamps.set(1, dialogs("confirmed"));
+    assert_eq!((lamps.merged().unwrap().line(), lamps.merged().unwrap().dialogs.len()), (Line::Busy, 2));
 }
 
 #[test]

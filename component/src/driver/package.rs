@@ -1,11 +1,11 @@
 //! The event packages that can be subscribed to: what is known of each, and how a page reads it.
 
 use js_sys::{Array, Object};
-use soft_phone_sip::Applied;
 use soft_phone_sip::dialog_info::DialogInfo;
 use soft_phone_sip::message_summary::Summary;
 use soft_phone_sip::presence::{Availability, Presence};
 use soft_phone_sip::reg_event::RegInfo;
+use soft_phone_sip::{Applied, Forks};
 use wasm_bindgen::JsValue;
 
 use crate::js;
@@ -16,8 +16,8 @@ use crate::state::lamps::LampState;
 #[derive(Clone, Debug)]
 pub(super) enum Package {
     Presence(Option<Presence>),
-    Dialog(Option<DialogInfo>),
-    Mailbox(Option<Summary>),
+    Dialog(Forks<DialogInfo>),
+    Mailbox(Forks<Summary>),
     Registrations(Option<RegInfo>),
 }
 
@@ -25,8 +25,8 @@ impl Package {
     pub(super) fn from_name(name: &str) -> Option<Package> {
         match name {
             "presence" => Some(Package::Presence(None)),
-            "dialog" => Some(Package::Dialog(None)),
-            "message-summary" => Some(Package::Mailbox(None)),
+            "dialog" => Some(Package::Dialog(Forks::default())),
+            "message-summary" => Some(Package::Mailbox(Forks::default())),
             "reg" => Some(Package::Registrations(None)),
             _ => None,
         }
@@ -59,16 +59,25 @@ impl Package {
         *self = Package::from_name(self.name()).unwrap_or(Package::Presence(None));
     }
 
-    /// Takes a document over; `None` when it is none.
-    pub(super) fn take(&mut self, body: &[u8]) -> Option<Applied> {
+    /// Takes over what one of the phones says; `None` when that is no document. Without a body that phone is gone, if there
+    /// were several.
+    pub(super) fn take(&mut self, fork: u32, body: Option<&[u8]>) -> Option<Applied> {
+        let Some(body) = body else {
+            match self {
+                Package::Mailbox(known) if known.several() => known.forget(fork),
+                Package::Dialog(known) if known.several() => known.forget(fork),
+                _ => return None,
+            }
+            return Some(Applied::Done);
+        };
         match self {
             Package::Presence(known) => *known = Some(Presence::parse(body).ok()?),
-            Package::Mailbox(known) => *known = Some(Summary::parse(body).ok()?),
+            Package::Mailbox(known) => known.set(fork, Summary::parse(body).ok()?),
             // A full one counts whatever its version is: NOTIFYs come in order (RFC 6665 §4.1.3), so a low one begins a
             // subscription that the agent has made anew.
-            Package::Dialog(known) => match (known, DialogInfo::parse(body).ok()?) {
+            Package::Dialog(known) => match (known.get_mut(fork), DialogInfo::parse(body).ok()?) {
                 (Some(known), news) if !news.full => return Some(known.apply(news)),
-                (known, news) => *known = Some(news),
+                (_, news) => known.set(fork, news),
             },
             Package::Registrations(known) => match (known, RegInfo::parse(body).ok()?) {
                 (Some(known), news) if !news.full => return Some(known.apply(news)),
@@ -82,8 +91,8 @@ impl Package {
     pub(super) fn to_js(&self) -> JsValue {
         match self {
             Package::Presence(Some(known)) => presence(known).into(),
-            Package::Dialog(Some(known)) => dialogs(known).into(),
-            Package::Mailbox(Some(known)) => mailbox(known).into(),
+            Package::Dialog(known) => known.merged().map_or(JsValue::NULL, |known| dialogs(&known).into()),
+            Package::Mailbox(known) => known.merged().map_or(JsValue::NULL, |known| mailbox(&known).into()),
             Package::Registrations(Some(known)) => registrations(known).into(),
             _ => JsValue::NULL,
         }
@@ -152,7 +161,7 @@ mod tests {
 
     fn lamp(package: &Package) -> LampState {
         match package {
-            Package::Dialog(Some(known)) => known.into(),
+            Package::Dialog(known) => known.merged().as_ref().map_or(LampState::Unknown, LampState::from),
             _ => LampState::Unknown,
         }
     }
@@ -171,10 +180,10 @@ mod tests {
             (7, "partial", confirmed, Applied::Gap, LampState::Busy),
         ] {
             let document = dialogs(version, state, dialog);
-            assert_eq!(package.take(document.as_bytes()), Some(applied), "{document}");
+            assert_eq!(package.take(0, Some(document.as_bytes())), Some(applied), "{document}");
             assert_eq!(lamp(&package), shown, "{document}");
         }
-        assert_eq!(package.take(b"<nonsense/>"), None);
+        assert_eq!(package.take(0, Some(b"<nonsense/>")), None);
         assert_eq!(lamp(&package), LampState::Busy, "nonsense changes nothing");
         package.forget();
         assert_eq!((lamp(&package), package.name()), (LampState::Unknown, "dialog"));

@@ -344,7 +344,7 @@ impl Phone {
             Event::Subscription { subscription, state, status, reason, retry_at } => {
                 self.on_subscription(subscription, state, status, reason, retry_at.map(clock::to_epoch));
             }
-            Event::Notify { subscription, body } => self.on_notify(now, subscription, body.as_ref()),
+            Event::Notify { subscription, fork, body } => self.on_notify(now, subscription, fork, body.as_ref()),
             Event::Unsolicited { body, .. } => self.on_unsolicited(&body),
             Event::Publication { publication, state, status, .. } => self.on_publication(publication, state, status),
             Event::Info { call, package, body } => self.on_info(call, package.as_deref(), &body),

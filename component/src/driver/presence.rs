@@ -80,8 +80,10 @@ impl Watches {
                     let notes = known.notes.iter().chain(known.tuples.iter().flat_map(|tuple| &tuple.notes));
                     (LampState::from(known), notes.into_iter().next().cloned().unwrap_or_default())
                 }
-                Package::Dialog(Some(known)) => (LampState::from(known), String::new()),
-                Package::Presence(None) | Package::Dialog(None) => (LampState::Unknown, String::new()),
+                Package::Dialog(known) => {
+                    (known.merged().as_ref().map_or(LampState::Unknown, LampState::from), String::new())
+                }
+                Package::Presence(None) => (LampState::Unknown, String::new()),
                 Package::Mailbox(_) | Package::Registrations(_) => return None,
             };
             let state = if watch.refused { LampState::Refused } else { known };
@@ -145,7 +147,7 @@ impl Driver {
     pub fn press_lamp(self: &Rc<Self>, key: u64) {
         let found = self.phone.borrow().watches.list.iter().find(|watch| watch.key == key).map(|watch| {
             let pickup = match &watch.package {
-                Package::Dialog(Some(known)) => known.pickup(),
+                Package::Dialog(known) => known.merged().and_then(|known| known.pickup()),
                 _ => None,
             };
             (watch.target.clone(), pickup)
@@ -249,9 +251,9 @@ impl Phone {
         }
     }
 
-    pub(super) fn on_notify(&mut self, now: Instant, id: SubscriptionId, body: Option<&Body>) {
+    pub(super) fn on_notify(&mut self, now: Instant, id: SubscriptionId, fork: u32, body: Option<&Body>) {
         let Some(watch) = self.watches.list.iter_mut().find(|watch| watch.id == Some(id)) else { return };
-        match body.and_then(|body| watch.package.take(&body.bytes)) {
+        match watch.package.take(fork, body.map(|body| body.bytes.as_slice())) {
             None | Some(Applied::Stale) => return,
             Some(Applied::Done) => {}
             Some(Applied::Gap) => {
@@ -262,8 +264,10 @@ impl Phone {
                 return self.watch_all(now);
             }
         }
-        if let Package::Mailbox(Some(summary)) = &watch.package {
-            self.watches.mailbox = Some(summary.into());
+        if let Package::Mailbox(known) = &watch.package
+            && let Some(summary) = known.merged()
+        {
+            self.watches.mailbox = Some((&summary).into());
         }
         let key = watch.key;
         self.tell_notify(key, None, None, None);

@@ -135,9 +135,12 @@ pub fn event(agent: &Agent, event: &Event) -> Value {
             "reason": reason,
             "retryAt": retry_at.map(|at| at.as_millis()),
         }),
-        Event::Notify { subscription, body: state } => {
-            json!({ "event": "notify", "subscription": subscription.0, "body": state.as_ref().map(body) })
-        }
+        Event::Notify { subscription, fork, body: state } => json!({
+            "event": "notify",
+            "subscription": subscription.0,
+            "fork": fork,
+            "body": state.as_ref().map(body),
+        }),
         Event::Unsolicited { package, body: state } => {
             json!({ "event": "unsolicited", "package": package, "body": body(state) })
         }

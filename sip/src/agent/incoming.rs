@@ -28,6 +28,8 @@ impl Agent {
     /// [`Error::Injection`] for a body type with control characters.
     pub fn answer(&mut self, now: Instant, call: CallId, answer: Body) -> Result<(), Error> {
         self.incoming(call)?;
+        // An offer of ours that waits after a 491 would wait for ever.
+        self.yield_offer(call);
         if !self.hold_answer(call, &answer)? {
             self.send_answer(now, call, answer)?;
         }
@@ -161,12 +163,17 @@ impl Agent {
         };
         let Some(call) = self.calls.get_mut(id) else { return };
         let Some(dialog) = call.dialog.as_mut() else {
+            let tag_of = request.from().ok().and_then(|from| from.tag().map(str::to_owned));
+            let early = call.early.iter_mut().find(|early| early.remote.tag() == tag_of.as_deref());
+            if early.is_some_and(|dialog| dialog.receive(cseq.seq) == Order::Old) {
+                return self.reply_status(now, key, &request, 500, tag);
+            }
             // An early dialog: the INVITE that is in progress is ours (§14.2), and BYE is the caller's alone (§15).
             return match request.method {
                 Method::Invite => self.reply_status(now, key, &request, 491, tag),
                 Method::Update => self.on_update(now, id, key, flow, request, tag),
                 Method::Options => self.reply_options(now, key, &request, tag),
-                Method::Info => self.on_early_info(now, id, key, &request, tag),
+                Method::Info => self.on_info(now, id, key, &request, tag),
                 _ => self.reply_status(now, key, &request, 481, tag),
             };
         };
@@ -180,7 +187,7 @@ impl Agent {
             Method::Update => self.on_update(now, id, key, flow, request, tag),
             Method::Bye => self.on_bye(now, id, key, &request, tag),
             Method::Info => self.on_info(now, id, key, &request, tag),
-            Method::Prack => self.on_prack(now, id, key, &request, tag),
+            Method::Prack => self.on_prack(now, id, key, flow, &request, tag),
             Method::Refer => self.on_refer(now, id, key, &request, tag),
             // One of another package was dealt with before.
             Method::Notify => self.on_refer_notify(now, id, key, &request, tag),

@@ -3,7 +3,6 @@
 use super::auth::Tried;
 use super::{Agent, Pending, Purpose};
 use crate::call::{Body, Call, CallId, CallState};
-use crate::dialog::Order;
 use crate::event::QueryId;
 use crate::message::Request;
 use crate::scan::{cut, decimal, is_token};
@@ -186,16 +185,6 @@ impl Agent {
         };
         self.reply_status(now, key, request, 200, tag);
         self.events.push_back(event);
-    }
-
-    /// The same in an early dialog of a call of ours.
-    pub(super) fn on_early_info(&mut self, now: Instant, id: CallId, key: ServerKey, request: &Request, tag: &str) {
-        let (Some(call), Ok(cseq), Ok(from)) = (self.calls.get_mut(id), request.cseq(), request.from()) else { return };
-        let dialog = call.early.iter_mut().find(|early| early.remote.tag() == from.tag());
-        if dialog.is_some_and(|dialog| dialog.receive(cseq.seq) == Order::Old) {
-            return self.reply_status(now, key, request, 500, tag);
-        }
-        self.on_info(now, id, key, request, tag);
     }
 }
 

@@ -18,8 +18,9 @@ const MAX_COLLISIONS: u8 = 8;
 
 impl Agent {
     /// Offers a new session description to the other end of an established call (re-INVITE), or, while it still rings
-    /// and early media were agreed, by UPDATE (RFC 3311). [`Event::Answer`] or [`Event::OfferFailed`] follows. Where a
-    /// refresh of the session runs, or an ACK is due, the offer leaves right after it.
+    /// at either end and early media were agreed in a reliable answer, by UPDATE (RFC 3311). [`Event::Answer`] or
+    /// [`Event::OfferFailed`] follows. Where a refresh of the session runs, or an ACK or a PRACK is due, the offer leaves
+    /// right after it.
     ///
     /// A description whose first stream is `sendonly` or `inactive` puts the other end on hold once it has agreed
     /// (RFC 3264 §8.4): the call goes to [`CallState::Held`], and back with the next one that is not.
@@ -44,14 +45,13 @@ impl Agent {
     fn begin(&mut self, now: Instant, id: CallId, body: Option<Body>) -> Result<(), Error> {
         let call = self.calls.get_mut(id).ok_or(Error::UnknownCall)?;
         let established = matches!(call.state, CallState::Active | CallState::Held) && call.dialog.is_some();
-        // RFC 3311 §5.1: only once the first offer has its answer, and to one phone.
-        let early = call.early.len() == 1 && call.session.remote.is_some() && call.state != CallState::Ending;
+        let early = call.takes_early_update(body.is_some());
         let update = body.is_none() || !established;
         let allowed = (established || early) && (!update || call.session.allows(&Method::Update));
         if !allowed {
             return Err(Error::WrongState { state: call.state.as_str() });
         }
-        if call.offer.is_some() {
+        if call.early_offer.is_some() || (established && call.offer.is_some()) {
             return Err(Error::WrongState { state: "offered" });
         }
         match &call.session.exchange {
@@ -81,7 +81,11 @@ impl Agent {
     pub(super) fn send_offer(&mut self, now: Instant, id: CallId) -> Result<(), Error> {
         let Some(call) = self.calls.get_mut(id) else { return Ok(()) };
         let Some(exchange) = &call.session.exchange else { return Ok(()) };
-        let busy = call.unacknowledged.is_some() || call.offer.is_some();
+        let waits = call.offer.is_some() && call.state != CallState::Incoming;
+        let mut busy = call.unacknowledged.is_some() || call.early_offer.is_some() || waits;
+        // RFC 3311 §5.1; and a PRACK that the UPDATE overtakes would be refused for its number (RFC 3261 §12.2.2).
+        busy |= exchange.body.is_some() && call.awaits_prack();
+        busy |= self.pending.find(|pending| pending.purpose == Purpose::Prack(id)).is_some();
         if exchange.key.is_some() || busy || self.timers.is_set(&Timer::Glare(id)) {
             return Ok(());
         }
@@ -135,7 +139,8 @@ impl Agent {
             call.session.learn(&response.headers);
             self.session_agreed(now, id, &response.headers);
             self.on_offer_accepted(id, exchange, response);
-            return self.begin_next(now, id);
+            self.begin_next(now, id);
+            return self.release(now, id);
         }
         match response.status {
             491 if exchange.collisions < MAX_COLLISIONS => {
@@ -147,7 +152,7 @@ impl Agent {
                 self.timers.set(Timer::Glare(id), now + Duration::from_millis(u64::from(tens) * 10));
             }
             // §12.2.1.2: the other end knows nothing of this call, or is not there.
-            481 | 408 => self.end_with_bye(now, id, Cause::Network),
+            481 | 408 if call.is_answered() => self.end_with_bye(now, id, Cause::Network),
             405 | 501 if exchange.quiet && exchange.update => {
                 // It does not do UPDATE after all.
                 call.session.forget_update();
@@ -161,6 +166,7 @@ impl Agent {
                     self.events.push_back(Event::OfferFailed { call: id, status: Some(status), reason });
                 }
                 self.begin_next(now, id);
+                self.release(now, id);
             }
         }
     }
@@ -186,7 +192,7 @@ impl Agent {
     pub(super) fn on_offer_failed(&mut self, now: Instant, key: ClientKey, id: CallId, failure: Failure) {
         let Some(call) = self.calls.get_mut(id) else { return };
         let Some(exchange) = call.session.exchange.take_if(|exchange| exchange.key == Some(key)) else { return };
-        if failure == Failure::Timeout {
+        if failure == Failure::Timeout && call.is_answered() {
             // RFC 3261 §12.2.1.2: no answer at all is as good as 481.
             return self.end_with_bye(now, id, Cause::Network);
         }
@@ -197,6 +203,7 @@ impl Agent {
         } else {
             self.events.push_back(Event::OfferFailed { call: id, status: None, reason: None });
         }
+        self.release(now, id);
     }
 
     /// The peer's offer was first: ours, if it waits, is given back.

@@ -168,10 +168,11 @@ impl Agent {
             dialog.local_seq = dialog.local_seq.max(early.local_seq);
             dialog.remote_seq = early.remote_seq;
         }
-        call.early.clear();
         note_packages(call, &response.headers);
         call.session.learn(&response.headers);
         call.dialog = Some(dialog);
+        self.leave_forks(now, id);
+        let Some(call) = self.calls.get_mut(id) else { return };
         if let Some(remote) = asserted(&response.headers) {
             call.remote = remote;
             call.facts.asserted = true;

@@ -6,11 +6,10 @@ use std::time::Duration;
 use super::auth::Tried;
 use super::compose::description;
 use super::{Agent, Pending, Purpose, Timer};
-use crate::call::{Body, CallId, CallState, Cause, Ending};
-use crate::dialog::Dialog;
+use crate::call::{Body, CallId, CallState, Cause, Ending, Offer};
 use crate::message::{Request, Response};
 use crate::scan::decimal;
-use crate::transaction::ServerKey;
+use crate::transaction::{ClientKey, Flow, ServerKey};
 use crate::value::check_text;
 use crate::{Error, Event, Instant, Method};
 
@@ -32,10 +31,20 @@ pub(crate) struct Reliable {
     waiting: Vec<(u16, Option<Body>)>,
     /// One of them brought our session description: no other answer to this INVITE may (RFC 3261 §13.2.1).
     described: bool,
-    /// The 200, which waits for the PRACK.
-    answer: Option<Body>,
-    /// A PRACK that made an offer, and waits for the driver's answer.
-    pub(super) offer: Option<(ServerKey, Request)>,
+    /// The 200, which waits for the PRACK, or for the answer to a later offer.
+    pub(super) answer: Option<Body>,
+}
+
+impl Reliable {
+    /// Whether one of them has brought our description, and was acknowledged.
+    pub(super) fn settled(&self) -> bool {
+        self.described && !self.running.as_ref().is_some_and(|running| running.described)
+    }
+
+    /// Whether one of them has brought our description.
+    pub(super) fn described(&self) -> bool {
+        self.described
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -90,15 +99,7 @@ impl Agent {
         let seq = self.entropy.below(1 << 30);
         let Some(of) = self.calls.get_mut(call) else { return Err(Error::UnknownCall) };
         let reliable = of.reliable.get_or_insert_with(|| {
-            Box::new(Reliable {
-                invite,
-                seq,
-                running: None,
-                waiting: Vec::new(),
-                described: false,
-                answer: None,
-                offer: None,
-            })
+            Box::new(Reliable { invite, seq, running: None, waiting: Vec::new(), described: false, answer: None })
         });
         if reliable.waiting.len() >= MAX_WAITING {
             return Err(Error::TooLong { what: "provisional answers", limit: MAX_WAITING });
@@ -166,11 +167,13 @@ impl Agent {
     }
 
     /// Whether the 200 has to wait: a provisional answer with a session description was not acknowledged yet (RFC 3262
-    /// §3). Then it is kept until it may leave.
+    /// §3), or a later offer has no answer. Then it is kept until it may leave.
     pub(super) fn hold_answer(&mut self, id: CallId, answer: &Body) -> Result<bool, Error> {
-        let Some(reliable) = self.calls.get_mut(id).and_then(|call| call.reliable.as_mut()) else { return Ok(false) };
+        let Some(call) = self.calls.get_mut(id) else { return Ok(false) };
+        let changes = call.changes_early();
+        let Some(reliable) = call.reliable.as_mut() else { return Ok(false) };
         let waits = reliable.waiting.iter().any(|(_, body)| body.is_some());
-        if !waits && !reliable.running.as_ref().is_some_and(|running| running.described) {
+        if !changes && !waits && !reliable.running.as_ref().is_some_and(|running| running.described) {
             return Ok(false);
         }
         check_text("body type", &answer.content_type)?;
@@ -185,7 +188,15 @@ impl Agent {
     }
 
     /// A PRACK of the caller.
-    pub(super) fn on_prack(&mut self, now: Instant, id: CallId, key: ServerKey, request: &Request, tag: &str) {
+    pub(super) fn on_prack(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        key: ServerKey,
+        flow: Flow,
+        request: &Request,
+        tag: &str,
+    ) {
         let named = request.headers.get("RAck").and_then(read_rack);
         let Some(call) = self.calls.get_mut(id) else { return };
         let running = match &mut call.reliable {
@@ -208,62 +219,49 @@ impl Agent {
                 self.events.push_back(Event::Answer { call: id, answer });
             }
             // §5: the first exchange is over, this is the next.
-            Some(offer) if reliable.described => {
-                let headers_only = Request { body: Vec::new(), ..request.clone() };
-                reliable.offer = Some((key, headers_only));
+            Some(offer) if reliable.described && !call.session.changes() && call.early_offer.is_none() => {
+                call.early_offer = Some(Offer::new(key, flow, request.clone(), Some(offer.clone())));
                 self.settle_provisionals(id);
                 self.events.push_back(Event::Offer { call: id, offer: Some(offer) });
-                return self.after_prack(now, id);
+                return self.release(now, id);
             }
-            // An offer while the first one has no answer (RFC 3264 §4).
+            // An offer while another one has no answer (RFC 3264 §4).
             Some(_) => {
                 self.settle_provisionals(id);
                 self.reply_status(now, key, request, 488, tag);
-                return self.after_prack(now, id);
+                return self.release(now, id);
             }
             None => {}
         }
         self.settle_provisionals(id);
         self.reply_status(now, key, request, 200, tag);
-        self.after_prack(now, id);
+        self.release(now, id);
     }
 
-    /// What had waited for a PRACK goes.
-    fn after_prack(&mut self, now: Instant, id: CallId) {
+    /// A PRACK of ours has its answer, or will have none: an offer that waited for that goes.
+    pub(super) fn on_prack_done(&mut self, now: Instant, key: ClientKey, id: CallId) {
+        self.pending.remove(key);
+        if self.send_offer(now, id).is_err() {
+            self.yield_offer(id);
+        }
+    }
+
+    /// What had waited for a PRACK, or for an answer to a later offer, goes.
+    pub(super) fn release(&mut self, now: Instant, id: CallId) {
         self.send_provisional(now, id);
-        let Some(reliable) = self.calls.get_mut(id).and_then(|call| call.reliable.as_mut()) else { return };
-        if reliable.running.is_some() {
+        if self.send_offer(now, id).is_err() {
+            self.yield_offer(id);
+        }
+        let Some(call) = self.calls.get_mut(id).filter(|call| !call.changes_early()) else { return };
+        let answering = call.state == CallState::Answering;
+        let Some(reliable) = call.reliable.as_mut().filter(|reliable| reliable.running.is_none()) else { return };
+        if !answering {
             return;
         }
         if let Some(answer) = reliable.answer.take() {
             // Refused only when its connection took the transaction along: then the call is over.
             let _ = self.send_answer(now, id, answer);
         }
-    }
-
-    /// Answers the offer that a PRACK made. `Ok(false)`: there is none.
-    pub(super) fn answer_prack(
-        &mut self,
-        now: Instant,
-        id: CallId,
-        status: u16,
-        body: Option<&Body>,
-    ) -> Result<bool, Error> {
-        let call = self.calls.get_mut(id).ok_or(Error::UnknownCall)?;
-        let (Some(reliable), Some(dialog)) = (&mut call.reliable, &call.dialog) else { return Ok(false) };
-        let Some((key, request)) = &reliable.offer else { return Ok(false) };
-        let mut response = self.identity.response(request, status, None, dialog.local.tag().unwrap_or(""));
-        if let Some(body) = body {
-            response.headers.push("Content-Type", body.content_type.clone())?;
-            response.body.clone_from(&body.bytes);
-        }
-        let key = *key;
-        if let Some(body) = body {
-            call.session.set_local(body.clone(), true);
-        }
-        reliable.offer = None;
-        self.layer.respond(now, &key, response)?;
-        Ok(true)
     }
 
     /// A provisional answer to our INVITE in one of its early dialogs. Whether it is to be looked at: not when it came
@@ -290,16 +288,8 @@ impl Agent {
         let rack = [&rseq.to_string(), " ", &cseq.seq.to_string(), " INVITE"].concat();
         request.headers.push_parsed("RAck", rack);
         // Without a connection it is sent again, and so is this.
-        let _ = self.send_request(now, Pending { purpose: Purpose::Prack, request, tried: Tried::default() });
+        let _ = self.send_request(now, Pending { purpose: Purpose::Prack(id), request, tried: Tried::default() });
         true
-    }
-
-    /// What is left of the reliable answers of a call that is over.
-    pub(super) fn close_prack(&mut self, now: Instant, dialog: &Dialog, reliable: Option<Box<Reliable>>) {
-        if let Some((key, request)) = reliable.and_then(|reliable| reliable.offer) {
-            let response = self.identity.response(&request, 487, None, dialog.local.tag().unwrap_or(""));
-            let _ = self.layer.respond(now, &key, response);
-        }
     }
 
     /// Whether a call is answered, and its 200 waits for a PRACK.

@@ -59,7 +59,7 @@ impl Agent {
     /// [`Error::UnknownCall`]; [`Error::WrongState`] when no offer waits; [`Error::Injection`] for a body type with
     /// control characters.
     pub fn accept_offer(&mut self, now: Instant, call: CallId, answer: Body) -> Result<(), Error> {
-        if self.answer_prack(now, call, 200, Some(&answer))? {
+        if self.answer_early(now, call, 200, Some(answer.clone()))? {
             return Ok(());
         }
         self.waiting_offer(call)?;
@@ -76,7 +76,7 @@ impl Agent {
         if !(300..700).contains(&status) {
             return Err(Error::Status(status));
         }
-        if self.answer_prack(now, call, status, None)? {
+        if self.answer_early(now, call, status, None)? {
             return Ok(());
         }
         self.waiting_offer(call)?;
@@ -186,6 +186,7 @@ impl Agent {
         // A call that is Ending already only lacked its BYE.
         let _ = self.shift(id, CallState::Ending);
         self.refuse_offer(now, id, 487, None);
+        let _ = self.answer_early(now, id, 487, None);
         self.forget_answer(id);
         if let Some(call) = self.calls.get_mut(id) {
             call.ending.get_or_insert(Ending::local(cause));
@@ -223,10 +224,15 @@ impl Agent {
 
     /// The connection took an INVITE along that we had not answered.
     pub(super) fn on_server_failed(&mut self, now: Instant, key: ServerKey) {
-        let Some(id) = self.calls.find(|call| call.offer.as_ref().is_some_and(|offer| offer.key == key)) else {
-            return;
-        };
-        self.withdraw(now, id, Ending::local(Cause::Network));
+        let is = |offer: &Option<Offer>| offer.as_ref().is_some_and(|offer| offer.key == key);
+        let Some(id) = self.calls.find(|call| is(&call.offer) || is(&call.early_offer)) else { return };
+        let Some(call) = self.calls.get_mut(id) else { return };
+        if is(&call.offer) {
+            return self.withdraw(now, id, Ending::local(Cause::Network));
+        }
+        call.early_offer = None;
+        self.events.push_back(Event::OfferWithdrawn { call: id });
+        self.release(now, id);
     }
 
     /// The INVITE that waited for our answer is over: with the call, or without it when it was a later one.
@@ -255,22 +261,16 @@ impl Agent {
             // BYE is under way: for us the dialog is over.
             CallState::Ending | CallState::Ended => 481,
             // "before it has sent the final response to a first INVITE": 500 with Retry-After.
-            _ if call.offer.is_some() => 500,
+            _ if call.offer.is_some() || call.early_offer.is_some() => 500,
             // Our own offer is open in a 2xx without its ACK: 491, as if an INVITE of ours were.
             _ if call.unacknowledged.is_some() => 491,
             // §14.2: an offer of ours is under way. Theirs is not handed on.
-            _ if call.session.exchange.as_ref().is_some_and(|ours| ours.key.is_some() && ours.body.is_some()) => 491,
+            _ if call.session.changes() => 491,
             CallState::Active | CallState::Held => 0,
-            // RFC 3311 §5.2: before the answer, once the first offer has its own.
-            _ if call.session.remote.is_some() => 0,
             _ => 491,
         };
         if refusal != 0 {
-            let mut response = self.identity.response(&request, refusal, None, tag);
-            if refusal == 500 {
-                // §14.2: "between 0 and 10 seconds", at random.
-                response.headers.push_parsed("Retry-After", self.entropy.below(11).to_string());
-            }
+            let response = self.not_now(&request, refusal, tag);
             return self.reply(now, key, response);
         }
         if let Some(refusal) = self.too_short(&request, tag) {
@@ -295,7 +295,11 @@ impl Agent {
         tag: &str,
     ) {
         if description(&request.headers, &request.body).is_some() {
-            return self.on_reinvite(now, id, key, flow, request, tag);
+            let early = self.calls.get(id).is_some_and(|call| call.dialog.is_none() || call.is_called());
+            return match early {
+                true => self.on_early_offer(now, id, key, flow, request, tag),
+                false => self.on_reinvite(now, id, key, flow, request, tag),
+            };
         }
         if let Some(refusal) = self.too_short(&request, tag) {
             return self.reply(now, key, refusal);

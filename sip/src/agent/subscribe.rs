@@ -19,7 +19,7 @@ use crate::{Error, Event, Instant, Method, NameAddr, RegistrationState};
 use super::publish::longer;
 
 /// Subscriptions at a time: a lamp for each key of the largest console.
-const MAX_SUBSCRIPTIONS: usize = 256;
+pub(super) const MAX_SUBSCRIPTIONS: usize = 256;
 
 /// What we ask for: the hour of RFC 3856 §6.4 and RFC 4235 §3.4.
 const EXPIRES: Duration = Duration::from_secs(3_600);
@@ -31,33 +31,40 @@ pub(super) const LONGEST: Duration = Duration::from_secs(86_400);
 /// `mailboxes` of an AOR).
 const UNSOLICITED: &str = "message-summary";
 
-/// A wish to know, and what has become of it.
-#[derive(Debug)]
+/// A wish to know, and what has become of it: one dialog. Further ones that a forked SUBSCRIBE makes stand beside it.
+#[derive(Debug, Clone)]
 pub(super) struct Subscription {
-    target: NameAddr,
-    package: String,
-    accept: String,
-    expires: Duration,
+    /// The wish, of another dialog that its SUBSCRIBE has made.
+    pub(super) of: Option<SubscriptionId>,
+    /// Which of the phones that the SUBSCRIBE reached, and how many have shown up.
+    pub(super) fork: u32,
+    pub(super) forks: u32,
+    /// When the SUBSCRIBE that makes dialogs left.
+    pub(super) asked: Instant,
+    pub(super) target: NameAddr,
+    pub(super) package: String,
+    pub(super) accept: String,
+    pub(super) expires: Duration,
     pub(super) state: SubscriptionState,
     /// Of the SUBSCRIBE that makes the dialog.
-    call_id: String,
-    tag: String,
-    seq: u32,
+    pub(super) call_id: String,
+    pub(super) tag: String,
+    pub(super) seq: u32,
     /// From the first NOTIFY on (§4.4.1).
     pub(super) dialog: Option<Dialog>,
     /// The connection it was made over.
     pub(super) flow: Option<Flow>,
-    running: Option<ClientKey>,
+    pub(super) running: Option<ClientKey>,
     /// The last SUBSCRIBE was one in the dialog.
-    refresh: bool,
+    pub(super) refresh: bool,
     /// The last SUBSCRIBE was to end it.
-    closing: bool,
+    pub(super) closing: bool,
     /// How long it lasts, as far as the notifier has said.
-    until: Option<Instant>,
+    pub(super) until: Option<Instant>,
     /// It shall end.
-    removing: bool,
+    pub(super) removing: bool,
     /// In a row, since the last refresh that worked.
-    failures: u32,
+    pub(super) failures: u32,
 }
 
 impl Agent {
@@ -66,8 +73,9 @@ impl Agent {
     /// again after what may pass, until [`Agent::unsubscribe`] or a refusal for good. [`Event::Subscription`] and
     /// [`Event::Notify`] follow.
     ///
-    /// Where a proxy forks the SUBSCRIBE, the phone that is heard first counts; the others are told that they are not
-    /// wanted (481, RFC 6665 §5.4.9).
+    /// Where a proxy forks the SUBSCRIBE, and the package has a rule for that (`dialog`, `message-summary`), every phone
+    /// that it reaches is heard, and [`Event::Notify`] says which; else the one that is heard first counts, and the others
+    /// are told that they are not wanted (481, RFC 6665 §5.4.9).
     ///
     /// # Errors
     /// [`Error::Malformed`], [`Error::Injection`] and [`Error::TooLong`] for a target that is none, as in
@@ -90,6 +98,10 @@ impl Agent {
         }
         let id = SubscriptionId(self.take_id());
         let subscription = Subscription {
+            of: None,
+            fork: 0,
+            forks: 1,
+            asked: now,
             target,
             package: package.to_owned(),
             accept: accept.to_owned(),
@@ -123,10 +135,12 @@ impl Agent {
         if std::mem::replace(&mut it.removing, true) {
             return Ok(());
         }
+        self.leave_notifiers(now, subscription);
+        let it = self.subscriptions.get_mut(subscription).ok_or(Error::UnknownSubscription)?;
         // A dialog, or the NOTIFY that makes one is on its way: only then can it be ended (§4.1.2.3).
         let there = it.dialog.is_some() || (it.flow.is_some() && it.state != SubscriptionState::Waiting);
         if !there || self.flow.is_none() {
-            self.end_subscription(subscription, None, None);
+            self.end_subscription(now, subscription, None, None);
         } else if it.dialog.is_some() {
             self.send_subscribe(now, subscription);
         }
@@ -140,7 +154,7 @@ impl Agent {
             let it = self.subscriptions.get(id)?;
             Some((id.0, it.target.to_string(), it.package.clone(), it.accept.clone()))
         };
-        self.subscriptions.keys(|it| !it.removing).into_iter().filter_map(wish)
+        self.subscriptions.keys(|it| !it.removing && it.of.is_none()).into_iter().filter_map(wish)
     }
 
     /// Begins a new dialog: for a new subscription, or for one that was lost.
@@ -148,7 +162,12 @@ impl Agent {
         let (call_id, tag) = (self.entropy.token(), self.entropy.token());
         self.timers.stop(Timer::Subscribe(id));
         self.timers.stop(Timer::Notified(id));
+        // Whom it reaches now is seen anew.
+        self.leave_notifiers(now, id);
         let Some(it) = self.subscriptions.get_mut(id) else { return };
+        it.forks = 1;
+        it.fork = 0;
+        it.asked = now;
         it.dialog = None;
         it.flow = None;
         it.running = None;
@@ -158,7 +177,7 @@ impl Agent {
     }
 
     /// SUBSCRIBE, in the dialog if there is one; with an expiry of zero when it is to end.
-    fn send_subscribe(&mut self, now: Instant, id: SubscriptionId) {
+    pub(super) fn send_subscribe(&mut self, now: Instant, id: SubscriptionId) {
         let Some(flow) = self.flow else { return };
         let Some(it) = self.subscriptions.get_mut(id).filter(|it| it.running.is_none()) else { return };
         it.seq = it.seq.saturating_add(1);
@@ -213,7 +232,7 @@ impl Agent {
     pub(super) fn not_notified(&mut self, now: Instant, id: SubscriptionId) {
         let Some(it) = self.subscriptions.get_mut(id) else { return };
         if it.removing {
-            return self.end_subscription(id, None, None);
+            return self.end_subscription(now, id, None, None);
         }
         // §4.1.2.2, §4.1.2.4: there is no subscription, or no more.
         it.running = None;
@@ -225,13 +244,16 @@ impl Agent {
         if self.flow.is_none() {
             return;
         }
-        for id in self.subscriptions.keys(|_| true) {
+        // Other phones of one wish first: they are found again by what is made in its place.
+        let beside = self.subscriptions.keys(|it| it.of.is_some());
+        let first = self.subscriptions.keys(|it| it.of.is_none());
+        for id in beside.into_iter().chain(first) {
             let Some(it) = self.subscriptions.get(id) else { continue };
             if it.flow.is_some_and(|flow| self.is_live(flow)) {
                 continue;
             }
-            if it.removing {
-                self.end_subscription(id, None, None);
+            if it.removing || it.of.is_some() {
+                self.end_subscription(now, id, None, None);
             } else {
                 self.make_subscription(now, id);
             }
@@ -284,12 +306,12 @@ impl Agent {
                 it.until = Some(now + granted);
                 self.timers.set(Timer::Subscribe(id), now + refresh_after(granted, jitter));
             }
-            _ if it.removing => self.end_subscription(id, response.map(|response| response.status), None),
+            _ if it.removing => self.end_subscription(now, id, response.map(|response| response.status), None),
             (423, Some(response)) if longer(response, &mut it.expires) => self.send_subscribe(now, id),
             // §4.1.2.2: the notifier has forgotten it.
             (481, Some(_)) if it.refresh => self.lose_subscription(now, id, response, Some(Duration::ZERO)),
             (_, Some(response)) if !passes(status, response) => {
-                self.end_subscription(id, Some(status), Some(response.reason.clone()));
+                self.end_subscription(now, id, Some(status), Some(response.reason.clone()));
             }
             _ => {
                 let left = it.until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
@@ -313,18 +335,21 @@ impl Agent {
         let ours = |it: &Subscription| {
             it.call_id == request.call_id() && to.tag() == Some(it.tag.as_str()) && of_token(event, &it.package)
         };
-        let Some(id) = self.subscriptions.find(ours) else {
+        let speaks = |it: &Subscription| it.dialog.as_ref().is_none_or(|dialog| dialog.remote.tag() == from.tag());
+        // Its own dialog; else the wish, which this makes the first or another dialog of.
+        let known = self.subscriptions.find(|it| ours(it) && speaks(it));
+        let Some(id) = known.or_else(|| self.subscriptions.find(|it| ours(it) && it.of.is_none())) else {
             return self.on_unsolicited(now, key, flow, request, tag);
         };
-        let Some(it) = self.subscriptions.get_mut(id) else { return };
         let Some(state) = request.headers.get("Subscription-State").map(str::to_owned) else {
             return self.reply_status(now, key, request, 400, tag);
         };
+        let Some(id) = known.or_else(|| self.another_notifier(now, id)) else {
+            // §5.4.9: beside the one that was heard first.
+            return self.reply_status(now, key, request, 481, tag);
+        };
+        let Some(it) = self.subscriptions.get_mut(id) else { return };
         if let Some(dialog) = &mut it.dialog {
-            if dialog.remote.tag() != from.tag() {
-                // A fork beside the one that was heard first.
-                return self.reply_status(now, key, request, 481, tag);
-            }
             if dialog.receive(cseq.seq) == Order::Old {
                 return self.reply_status(now, key, request, 500, tag);
             }
@@ -353,7 +378,7 @@ impl Agent {
             self.keep_subscription(now, id, &state);
         }
         let body = (!request.body.is_empty()).then(|| body_of(request));
-        self.events.push_back(Event::Notify { subscription: id, body });
+        self.tell_notify(id, body);
         if terminated {
             self.on_terminated(now, id, &state);
         }
@@ -387,7 +412,7 @@ impl Agent {
         it.running = None;
         let is = |known: &str| reason.eq_ignore_ascii_case(known);
         if it.removing || is("rejected") || is("noresource") || is("invariant") {
-            return self.end_subscription(id, None, Some(reason.to_owned()).filter(|it| !it.is_empty()));
+            return self.end_subscription(now, id, None, Some(reason.to_owned()).filter(|it| !it.is_empty()));
         }
         // "deactivated", "timeout": at once.
         let at_once = is("deactivated") || is("timeout");
@@ -406,6 +431,10 @@ impl Agent {
         let jitter = self.entropy.below(65_536);
         self.timers.stop(Timer::Notified(id));
         let Some(it) = self.subscriptions.get_mut(id) else { return };
+        if it.of.is_some() {
+            // The wish goes on with the others, and finds this one again when it is made anew.
+            return self.end_subscription(now, id, None, None);
+        }
         it.dialog = None;
         it.until = None;
         let pause = after.unwrap_or_else(|| pause_after(it.failures, jitter));
@@ -435,7 +464,7 @@ impl Agent {
         self.events.push_back(Event::Unsolicited { package: UNSOLICITED.to_owned(), body: body_of(request) });
     }
 
-    fn subscription_moved(
+    pub(super) fn subscription_moved(
         &mut self,
         id: SubscriptionId,
         state: SubscriptionState,
@@ -445,14 +474,26 @@ impl Agent {
     ) {
         let Some(it) = self.subscriptions.get_mut(id) else { return };
         let before = std::mem::replace(&mut it.state, state);
+        if it.of.is_some() {
+            return;
+        }
         if before != state || state == SubscriptionState::Waiting {
             self.events.push_back(Event::Subscription { subscription: id, state, status, reason, retry_at });
         }
     }
 
-    fn end_subscription(&mut self, id: SubscriptionId, status: Option<u16>, reason: Option<String>) {
+    pub(super) fn end_subscription(
+        &mut self,
+        now: Instant,
+        id: SubscriptionId,
+        status: Option<u16>,
+        reason: Option<String>,
+    ) {
         self.timers.stop(Timer::Subscribe(id));
         self.timers.stop(Timer::Notified(id));
+        if self.notifier_gone(now, id) {
+            return;
+        }
         self.subscription_moved(id, SubscriptionState::Terminated, status, reason, None);
         self.subscriptions.remove(id);
     }
@@ -467,7 +508,7 @@ impl Agent {
                     self.send_subscribe(now, id);
                 }
             }
-            self.end_subscription(id, None, None);
+            self.end_subscription(now, id, None, None);
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::{Error, Instant, Method};
 ///   Proceeding ──► Accepted  Completed        Proceeding ──► Completed
 ///      │               │ M       │ D             │ F           │ K
 ///      └───────────────┴─────────┴── Terminated ─┴─────────────┘
-///   (B in Calling; 64·T1 after CANCEL)
+///   (B in Calling; 64·T1 after CANCEL, and once nobody waits)
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -37,7 +37,7 @@ enum State {
 pub(super) enum ClientTimer {
     /// A, E.
     Retransmit,
-    /// B, F, and the wait after CANCEL.
+    /// B, F, and the wait after CANCEL or the end of the dialog.
     GiveUp,
     /// D, K, M.
     Linger,
@@ -66,6 +66,8 @@ pub(super) struct Client {
     payload: Vec<u8>,
     interval: Duration,
     cancel: Cancel,
+    /// Nobody waits for its answer.
+    abandoned: bool,
 }
 
 impl Client {
@@ -89,7 +91,18 @@ impl Client {
             out.timers.set(Timer::Client(key, ClientTimer::Retransmit), now + interval);
         }
         out.timers.set(Timer::Client(key, ClientTimer::GiveUp), now + out.times.give_up());
-        Ok(Client { request, branch, flow, reliable, quiet: false, state, payload, interval, cancel: Cancel::No })
+        Ok(Client {
+            request,
+            branch,
+            flow,
+            reliable,
+            quiet: false,
+            state,
+            payload,
+            interval,
+            cancel: Cancel::No,
+            abandoned: false,
+        })
     }
 
     pub(super) fn is_terminated(&self) -> bool {
@@ -105,7 +118,9 @@ impl Client {
                     // §17.1.1.2: Proceeding lasts as long as it rings. Only a CANCEL ends the patience.
                     if self.state == State::Calling {
                         out.timers.stop(Timer::Client(key, ClientTimer::Retransmit));
-                        out.timers.stop(Timer::Client(key, ClientTimer::GiveUp));
+                        if !self.abandoned {
+                            out.timers.stop(Timer::Client(key, ClientTimer::GiveUp));
+                        }
                     }
                 } else {
                     // §17.1.2.2: in Proceeding, E fires every T2.
@@ -193,6 +208,14 @@ impl Client {
             cancel.headers.push_parsed("Reason", reason);
         }
         Some(cancel)
+    }
+
+    /// Bounds the wait for the final answer, where it has no bound.
+    pub(super) fn give_up(&mut self, now: Instant, key: ClientKey, out: &mut Out) {
+        self.abandoned = true;
+        if self.state == State::Proceeding && !out.timers.is_set(&Timer::Client(key, ClientTimer::GiveUp)) {
+            out.timers.set(Timer::Client(key, ClientTimer::GiveUp), now + out.times.give_up());
+        }
     }
 
     fn linger(&mut self, now: Instant, key: ClientKey, state: State, wait: Duration, out: &mut Out) {
