@@ -257,6 +257,8 @@ pub struct Call {
     pub(crate) offer: Option<Offer>,
     /// The peer's UPDATE or PRACK that offers something else before the call is answered: beside the INVITE.
     pub(crate) early_offer: Option<Offer>,
+    /// It was answered without a key being pressed (RFC 5373).
+    pub(crate) automatic: bool,
     /// Our 2xx that waits for its ACK.
     pub(crate) unacknowledged: Option<Unacknowledged>,
     /// Why we end the call, while that takes time.
@@ -343,6 +345,7 @@ impl Call {
             remote_held: false,
             offer: None,
             early_offer: None,
+            automatic: false,
             unacknowledged: None,
             ending: None,
             owes_bye: false,

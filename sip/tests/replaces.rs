@@ -339,3 +339,27 @@ fn what_else_an_invite_says_is_known() {
     assert!(phone.agent.get(call).unwrap().facts().asserted);
     assert!(matches!(phone.messages().as_slice(), [Message::Request(_)]));
 }
+
+/// RFC 5373 §4.5: who has asked is told how the call was answered.
+#[test]
+fn a_caller_that_asks_for_an_automatic_answer_hears_whether_it_was_one() {
+    let answered = |headers: &str, automatic: bool| {
+        let mut phone = Phone::new(alice(Transport::Wss));
+        phone.receive(&with("in-1", headers));
+        phone.messages();
+        let call = phone.agent.calls().next().unwrap().id();
+        match automatic {
+            true => phone.agent.answer_automatically(phone.now, call, sdp("answer")).unwrap(),
+            false => phone.agent.answer(phone.now, call, sdp("answer")).unwrap(),
+        }
+        phone.response()
+    };
+    let mode =
+        |headers: &str, automatic: bool, name: &str| answered(headers, automatic).headers.get(name).map(str::to_owned);
+    let said = Some("Auto".to_owned());
+    assert_eq!(mode("Answer-Mode: Auto;require", true, "Answer-Mode"), said);
+    assert_eq!(mode("Priv-Answer-Mode: Auto", true, "Priv-Answer-Mode"), said);
+    assert_eq!(mode("Answer-Mode: Auto", false, "Answer-Mode"), Some("Manual".to_owned()));
+    assert_eq!(mode("Answer-Mode: Auto", false, "Priv-Answer-Mode"), None);
+    assert_eq!(mode("Subject: x", true, "Answer-Mode"), None);
+}

@@ -7,7 +7,7 @@ mod phone;
 use std::time::Duration;
 
 use phone::{Phone, alice, request, sdp};
-use soft_phone_sip::{Agent, CallId, CallState, Direction, Error, Flow, Method, Saved, Transport};
+use soft_phone_sip::{Agent, Body, CallId, CallState, Direction, Error, Flow, Message, Method, Saved, Transport};
 
 const HELD: &str =
     "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\na=sendonly\r\n";
@@ -112,7 +112,7 @@ fn subscriptions_are_made_anew_under_the_same_name() {
     let mut old = Phone::new(alice(Transport::Wss));
     let lamp = old.agent.subscribe(old.now, "102", "dialog", "application/dialog-info+xml").unwrap();
     let gone = old.agent.subscribe(old.now, "103", "presence", "").unwrap();
-    let soft_phone_sip::Message::Request(first) = old.messages().remove(0) else { panic!("no request") };
+    let Message::Request(first) = old.messages().remove(0) else { panic!("no request") };
     old.agent.unsubscribe(old.now, gone).unwrap();
     let mut phone = reloaded(&old);
     let second = phone.request();
@@ -152,4 +152,46 @@ fn what_was_tampered_with_is_refused() {
             "{to}"
         );
     }
+}
+
+#[test]
+fn a_publication_goes_on_under_the_name_that_the_server_gave_it() {
+    let mut old = Phone::new(alice(Transport::Wss));
+    let body = || Body { content_type: "application/pidf+xml".to_owned(), bytes: b"open".to_vec() };
+    let hour = Duration::from_secs(3_600);
+    let kept = old.agent.publish(old.now, "presence", body(), hour).unwrap();
+    let first = old.request();
+    old.answer(&first, 200, "pua", &[("SIP-ETag", "dx200xyz"), ("Expires", "1800")], None);
+    let open = old.agent.publish(old.now, "x-other", body(), hour).unwrap();
+    old.request();
+    let taken_back = old.agent.publish(old.now, "x-gone", body(), hour).unwrap();
+    let third = old.request();
+    old.answer(&third, 200, "pua", &[("SIP-ETag", "e3")], None);
+    old.agent.unpublish(old.now, taken_back).unwrap();
+    old.messages();
+
+    let mut phone = reloaded(&old);
+    let sent = phone.messages();
+    let [Message::Request(refresh), Message::Request(anew)] = sent.as_slice() else { panic!("{sent:?}") };
+    // RFC 3903 §4.3: a refresh has no body. What may not have arrived is published anew.
+    assert_eq!((refresh.headers.get("SIP-If-Match"), refresh.body.as_slice()), (Some("dx200xyz"), b"".as_slice()));
+    assert_eq!((anew.headers.get("SIP-If-Match"), anew.body.as_slice()), (None, b"open".as_slice()));
+    // The server has forgotten it meanwhile: again with the body.
+    phone.answer(refresh, 412, "pua", &[], None);
+    let again = phone.request();
+    assert_eq!((again.headers.get("SIP-If-Match"), again.body.as_slice()), (None, b"open".as_slice()));
+    phone.answer(&again, 200, "pua", &[("SIP-ETag", "e4")], None);
+    phone.answer(anew, 200, "pua", &[("SIP-ETag", "e5")], None);
+    phone.raw_events();
+    for id in [kept, open] {
+        phone.agent.unpublish(phone.now, id).unwrap();
+        let end = phone.request();
+        assert_eq!(end.headers.get("Expires"), Some("0"));
+        phone.answer(&end, 200, "pua", &[], None);
+    }
+    assert_eq!(phone.agent.unpublish(phone.now, taken_back), Err(Error::UnknownSubscription));
+    phone.assert_idle();
+    // Of an agent that did not save any.
+    let text = serde_json::to_string(&phone.agent.save()).unwrap().replace(",\"publications\":[]", "");
+    assert!(serde_json::from_str::<Saved>(&text).is_ok());
 }

@@ -80,7 +80,7 @@ impl Phone {
         self.due = later;
         for (_, call) in due {
             // Fails for a call that was cancelled meanwhile: its end is reported.
-            let _ = self.answer(call);
+            let _ = self.answer(call, true);
         }
         self.drain();
     }
@@ -123,10 +123,13 @@ impl Phone {
         self.over = true;
     }
 
-    /// Answers a call that waits.
-    pub fn answer(&mut self, call: CallId) -> Result<(), soft_phone_sip::Error> {
+    /// Answers a call that waits, by command or by itself.
+    pub fn answer(&mut self, call: CallId, automatic: bool) -> Result<(), soft_phone_sip::Error> {
         let body = self.description(call).ok_or(soft_phone_sip::Error::UnknownCall)?;
-        self.agent.answer(self.now(), call, body)
+        match automatic {
+            true => self.agent.answer_automatically(self.now(), call, body),
+            false => self.agent.answer(self.now(), call, body),
+        }
     }
 
     /// Our answer to what a call offers, or our offer when it leaves that to us.

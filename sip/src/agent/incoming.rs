@@ -27,7 +27,23 @@ impl Agent {
     /// [`Error::UnknownCall`]; [`Error::WrongState`] unless the call is incoming and not answered;
     /// [`Error::Injection`] for a body type with control characters.
     pub fn answer(&mut self, now: Instant, call: CallId, answer: Body) -> Result<(), Error> {
+        self.answer_as(now, call, answer, false)
+    }
+
+    /// The same for a phone that nobody has touched, as [`Facts::auto_answer`] asks for: a caller that has asked is told
+    /// which it was (RFC 5373 §4.5).
+    ///
+    /// # Errors
+    /// As [`Agent::answer`].
+    pub fn answer_automatically(&mut self, now: Instant, call: CallId, answer: Body) -> Result<(), Error> {
+        self.answer_as(now, call, answer, true)
+    }
+
+    fn answer_as(&mut self, now: Instant, call: CallId, answer: Body, automatic: bool) -> Result<(), Error> {
         self.incoming(call)?;
+        if let Some(call) = self.calls.get_mut(call) {
+            call.automatic = automatic;
+        }
         // An offer of ours that waits after a 491 would wait for ever.
         self.yield_offer(call);
         if !self.hold_answer(call, &answer)? {

@@ -24,16 +24,16 @@ const MAX_ETAG: usize = 256;
 /// A state of ours at the server that hands it on.
 #[derive(Debug)]
 pub(super) struct Publication {
-    package: String,
-    body: Body,
-    expires: Duration,
+    pub(super) package: String,
+    pub(super) body: Body,
+    pub(super) expires: Duration,
     /// What the server calls it.
-    etag: Option<String>,
+    pub(super) etag: Option<String>,
     state: SubscriptionState,
     /// §4.1: one PUBLISH at a time.
-    running: Option<ClientKey>,
+    pub(super) running: Option<ClientKey>,
     /// The body has not been sent since it changed.
-    changed: bool,
+    pub(super) changed: bool,
     /// It shall be taken back.
     removing: bool,
     /// The PUBLISH that runs takes it back.
@@ -119,6 +119,21 @@ impl Agent {
         }
         self.drain(now);
         Ok(())
+    }
+
+    /// What is published and shall stay so, by number.
+    pub(super) fn published(&self) -> impl Iterator<Item = (u64, &Publication)> {
+        let ids = self.publications.keys(|it| !it.removing).into_iter();
+        ids.filter_map(|id| Some((id.0, self.publications.get(id)?)))
+    }
+
+    /// The server has a publication already, under that name: a refresh will do.
+    pub(super) fn published_as(&mut self, id: PublicationId, etag: Option<&str>) {
+        let etag = etag.filter(|etag| etag.len() <= MAX_ETAG && is_token(etag));
+        if let (Some(it), Some(etag)) = (self.publications.get_mut(id), etag) {
+            it.etag = Some(etag.to_owned());
+            it.changed = false;
+        }
     }
 
     /// Sends what is due of a publication, unless it has to wait for an answer or a connection.

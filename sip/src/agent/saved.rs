@@ -1,9 +1,11 @@
-//! What an agent leaves to the one after it: calls, registration and subscriptions, so that a page can be loaded anew in a call.
+//! What an agent leaves to the one after it: calls, registration, subscriptions and publications, so that a page can be
+//! loaded anew in a call.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::publish::Publication;
 use super::{Agent, Config};
 use crate::call::{Body, Call, CallId, CallState, Direction, Remote};
 use crate::dialog::Dialog;
@@ -13,8 +15,8 @@ use crate::{CSeq, Error, Instant, Method, NameAddr};
 /// Calls that are taken over at most: more than any agent has.
 const MAX_CALLS: usize = 64;
 
-/// Calls, registration, subscriptions and the name that the network knows the agent by, as [`Agent::save`] wrote them: no secret, and
-/// nothing that is still under way. Serialise it with any format of serde's.
+/// Calls, registration, subscriptions, publications and the name that the network knows the agent by, as [`Agent::save`]
+/// wrote them: no secret, and nothing that is still under way. Serialise it with any format of serde's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Saved {
     /// Of this format.
@@ -25,7 +27,22 @@ pub struct Saved {
     registrations: Vec<SavedRegistration>,
     /// Number, target, package, body types.
     subscriptions: Vec<(u64, String, String, String)>,
+    /// Those of an agent that did not save them are made anew by whoever wants them.
+    #[serde(default)]
+    publications: Vec<SavedPublication>,
     next_id: u64,
+}
+
+/// A state that the server keeps for us, under its own name for it (RFC 3903 §4.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct SavedPublication {
+    id: u64,
+    package: String,
+    content_type: String,
+    body: Vec<u8>,
+    /// Seconds.
+    expires: u64,
+    etag: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,8 +79,8 @@ struct SavedRegistration {
 const VERSION: u32 = 1;
 
 impl Agent {
-    /// What the next agent needs to go on with the calls that are established, and with what we want to be told. Calls
-    /// that still ring, an offer that is under way, messages that wait and publications are not part of it.
+    /// What the next agent needs to go on with the calls that are established, with what we want to be told and with what
+    /// we publish. Calls that still ring, an offer that is under way and messages that wait are not part of it.
     pub fn save(&self) -> Saved {
         Saved {
             version: VERSION,
@@ -77,12 +94,14 @@ impl Agent {
                 .map(|slot| slot_of(&slot.call_id, &slot.from_tag, slot.seq))
                 .collect(),
             subscriptions: self.wishes().collect(),
+            publications: self.published().map(SavedPublication::of).collect(),
             next_id: self.next_id,
         }
     }
 
     /// An agent that goes on where `saved` ends. Its calls have the names and numbers that they had; with the first
-    /// connection each of them gets [`Event::Recover`](crate::Event::Recover), and each subscription is made anew.
+    /// connection each of them gets [`Event::Recover`](crate::Event::Recover), each subscription is made anew, and each
+    /// publication refreshed.
     ///
     /// `seed` must be a new one, as in [`Agent::new`].
     ///
@@ -123,6 +142,18 @@ impl Agent {
             agent.next_id = id - 1;
             agent.subscribe(now, target, package, accept)?;
         }
+        let mut last_published = 0;
+        for it in &saved.publications {
+            if it.id <= last_published {
+                return Err(Error::Malformed { what: "saved state" });
+            }
+            last_published = it.id;
+            agent.next_id = it.id - 1;
+            let body = Body { content_type: it.content_type.clone(), bytes: it.body.clone() };
+            let id = agent.publish(now, &it.package, body, Duration::from_secs(it.expires))?;
+            agent.published_as(id, it.etag.as_deref());
+        }
+        last = last.max(last_published);
         agent.next_id = saved.next_id.max(last).max(saved.calls.last().map_or(0, |call| call.id));
         Ok(agent)
     }
@@ -130,6 +161,20 @@ impl Agent {
 
 fn slot_of(call_id: &str, from_tag: &str, seq: u32) -> SavedRegistration {
     SavedRegistration { call_id: call_id.to_owned(), from_tag: from_tag.to_owned(), seq }
+}
+
+impl SavedPublication {
+    fn of((id, it): (u64, &Publication)) -> SavedPublication {
+        SavedPublication {
+            id,
+            package: it.package.clone(),
+            content_type: it.body.content_type.clone(),
+            body: it.body.bytes.clone(),
+            expires: it.expires.as_secs(),
+            // What was changed since, or may have been taken, is published anew.
+            etag: it.etag.clone().filter(|_| !it.changed && it.running.is_none()),
+        }
+    }
 }
 
 impl SavedCall {

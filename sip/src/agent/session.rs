@@ -5,7 +5,7 @@ use super::auth::Tried;
 use super::compose::description;
 use super::{Agent, Pending, Purpose, Timer};
 use crate::call::{Body, CallId, CallState, Cause, Ending, Offer, Unacknowledged};
-use crate::message::Request;
+use crate::message::{Request, Response};
 use crate::transaction::{Flow, ServerKey};
 use crate::value::check_text;
 use crate::{Error, Event, Instant, Method};
@@ -94,6 +94,10 @@ impl Agent {
         let tag = dialog.local.tag().unwrap_or("");
         let mut response = self.identity.dialog_response(&offer.request, 200, tag, body.clone())?;
         let (key, request, seq) = (offer.key, offer.request.clone(), offer.request.cseq()?.seq);
+        let (call_is_new, automatic) = (!call.is_answered(), call.automatic);
+        if call_is_new {
+            answer_mode(&request, automatic, &mut response);
+        }
         self.agree(now, id, &request, &mut response);
         let payload = response.to_bytes();
         self.layer.respond(now, &key, response)?;
@@ -326,6 +330,16 @@ impl Agent {
         self.timers.stop(Timer::AckWait(id));
         if let Some(call) = self.calls.get_mut(id) {
             call.unacknowledged = None;
+        }
+    }
+}
+
+/// Tells a caller that asked for an automatic answer, or for none, which it got (RFC 5373 §4.5).
+fn answer_mode(invite: &Request, automatic: bool, response: &mut Response) {
+    for name in ["Answer-Mode", "Priv-Answer-Mode"] {
+        if invite.headers.get(name).is_some() {
+            let mode = if automatic { "Auto" } else { "Manual" };
+            response.headers.push_parsed(name, mode.to_owned());
         }
     }
 }

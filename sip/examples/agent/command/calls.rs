@@ -44,7 +44,7 @@ impl Phone {
         let (now, call) = (self.now(), self.call_of(fields)?);
         let done = match what {
             "ring" => self.agent.ring(now, call),
-            "answer" => self.answer(call),
+            "answer" => self.answer(call, false),
             "progress" => {
                 let status = status(fields, 183)?;
                 let body = if flag(fields, "media")? { self.description(call) } else { None };
