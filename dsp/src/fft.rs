@@ -44,7 +44,7 @@ struct Pass {
     radix: usize,
     count: usize,
     stride: usize,
-    /// Where the pass's factors begin in the table: `radix - 1` for each butterfly.
+    /// Where the pass's factors begin in the table: `radix - 1` rows of one for each butterfly.
     factors: usize,
 }
 
@@ -75,11 +75,12 @@ impl RealFft {
         let (mut passes, mut factors) = (Vec::new(), Spectrum::default());
         let (mut rest, mut stride) = (half, 1);
         while rest > 1 {
-            let radix = [4, 2, 3, 5, 7].into_iter().find(|radix| rest.is_multiple_of(*radix))?;
+            // Five first: the longer the stride is from the second pass on, the more of it is done side by side.
+            let radix = [5, 4, 2, 3, 7].into_iter().find(|radix| rest.is_multiple_of(*radix))?;
             let count = rest / radix;
             passes.push(Pass { radix, count, stride, factors: factors.re.len() });
-            for p in 0..count {
-                for k in 1..radix {
+            for k in 1..radix {
+                for p in 0..count {
                     let (re, im) = unit(p * k, rest);
                     factors.re.push(re);
                     factors.im.push(im);
@@ -118,20 +119,26 @@ impl RealFft {
     /// The inverse of [`Self::forward`], scaled by `1/n`. Bins that `spectrum` lacks count as zero.
     pub fn inverse(&mut self, spectrum: &Spectrum, time: &mut [f32]) {
         debug_assert_eq!(time.len(), self.n);
-        let half = self.n / 2;
-        let scale = 1.0 / self.n as f32;
-        let given = spectrum.re.len().min(half + 1);
-        let bin = |k: usize| if k < given { (spectrum.re[k], spectrum.im[k]) } else { (0.0, 0.0) };
-        // The inverse of a conjugate is the conjugate of a forward transform: so conj(Z) goes in and comes out.
-        for k in 0..half {
-            let ((ar, ai), (br, bi)) = (bin(k), bin(half - k));
-            let (br, bi) = (br, -bi);
-            let (wr, wi) = (self.split.re[k], -self.split.im[k]);
-            let (dr, di) = (ar - br, ai - bi);
-            // z = (a + b) + i·w·(a − b)
-            self.a.re[k] = ((ar + br) - (wr * di + wi * dr)) * scale;
-            self.a.im[k] = -((ai + bi) + (wr * dr - wi * di)) * scale;
+        let (half, bins) = (self.n / 2, spectrum.re.len().min(self.bins()));
+        // The bins that are missing go through `b`, which is as long as the half of them that is used.
+        self.b.re[..bins.min(half)].copy_from_slice(&spectrum.re[..bins.min(half)]);
+        self.b.im[..bins.min(half)].copy_from_slice(&spectrum.im[..bins.min(half)]);
+        if bins < half {
+            self.b.re[bins..].fill(0.0);
+            self.b.im[bins..].fill(0.0);
         }
+        let nyquist = if bins > half { spectrum.re[half] } else { 0.0 };
+        let scale = 1.0 / self.n as f32;
+        split_inverse(
+            &self.b.re,
+            &self.b.im,
+            &self.split.re,
+            &self.split.im,
+            nyquist,
+            scale,
+            &mut self.a.re,
+            &mut self.a.im,
+        );
         self.run();
         for ((re, im), pair) in self.a.re.iter().zip(&self.a.im).zip(time.chunks_exact_mut(2)) {
             (pair[0], pair[1]) = (*re, -*im);
@@ -189,6 +196,26 @@ kernels! {
     }
 }
 
+kernels! {
+    /// The inverse of a conjugate is the conjugate of a forward transform: so conj(z) goes in, z = (a + b) + i·w*·(a − b).
+    fn split_inverse(
+        xr: &[f32], xi: &[f32], wr: &[f32], wi: &[f32], nyquist: f32, scale: f32, zr: &mut [f32], zi: &mut [f32],
+    ) {
+        let half = zr.len();
+        zr[0] = (xr[0] + nyquist) * scale;
+        zi[0] = (nyquist - xr[0]) * scale;
+        let count = half - 1;
+        let (ar, ai, br, bi) = (&xr[1..half], &xi[1..half], &xr[1..half], &xi[1..half]);
+        let (wr, wi, zr, zi) = (&wr[1..half], &wi[1..half], &mut zr[1..half], &mut zi[1..half]);
+        for k in 0..count {
+            let (br, bi) = (br[count - 1 - k], -bi[count - 1 - k]);
+            let (dr, di) = (ar[k] - br, ai[k] - bi);
+            zr[k] = ((ar[k] + br) + (wi[k] * dr - wr[k] * di)) * scale;
+            zi[k] = -((ai[k] + bi) + (wr[k] * dr + wi[k] * di)) * scale;
+        }
+    }
+}
+
 /// One pass of the Stockham transform: `y[q + s(Rp + k)] = w^{pk} · Σ_j x[q + s(p + m j)]·ω_R^{jk}`.
 #[inline(always)]
 #[allow(clippy::too_many_arguments, reason = "split spectra are two slices each")]
@@ -206,17 +233,21 @@ fn pass<const R: usize>(
     let m = span / s;
     let inputs: [(&[f32], &[f32]); R] =
         std::array::from_fn(|j| (&xr[j * span..(j + 1) * span], &xi[j * span..(j + 1) * span]));
+    let factors: [(&[f32], &[f32]); R] = std::array::from_fn(|k| {
+        let row = k.max(1) - 1;
+        (&fr[row * m..(row + 1) * m], &fi[row * m..(row + 1) * m])
+    });
     if s == 1 {
-        for p in 0..m {
+        let outputs = yr.as_chunks_mut::<R>().0.iter_mut().zip(yi.as_chunks_mut::<R>().0);
+        for (p, (yr, yi)) in outputs.enumerate().take(m) {
             let mut re: [f32; R] = std::array::from_fn(|j| inputs[j].0[p]);
             let mut im: [f32; R] = std::array::from_fn(|j| inputs[j].1[p]);
             butterfly(&mut re, &mut im);
-            let (yr, yi) = (&mut yr[R * p..R * p + R], &mut yi[R * p..R * p + R]);
             (yr[0], yi[0]) = (re[0], im[0]);
-            let (fr, fi) = (&fr[p * (R - 1)..(p + 1) * (R - 1)], &fi[p * (R - 1)..(p + 1) * (R - 1)]);
             for k in 1..R {
-                yr[k] = re[k] * fr[k - 1] - im[k] * fi[k - 1];
-                yi[k] = re[k] * fi[k - 1] + im[k] * fr[k - 1];
+                let (fr, fi) = (factors[k].0[p], factors[k].1[p]);
+                yr[k] = re[k] * fr - im[k] * fi;
+                yi[k] = re[k] * fi + im[k] * fr;
             }
         }
         return;
@@ -228,15 +259,15 @@ fn pass<const R: usize>(
         let outputs_r: [&mut [f32]; R] = std::array::from_fn(|_| outputs_r.next().unwrap_or_default());
         let mut outputs_i = yi.chunks_exact_mut(s);
         let outputs_i: [&mut [f32]; R] = std::array::from_fn(|_| outputs_i.next().unwrap_or_default());
-        let (fr, fi) = (&fr[p * (R - 1)..(p + 1) * (R - 1)], &fi[p * (R - 1)..(p + 1) * (R - 1)]);
+        let factors: [(f32, f32); R] = std::array::from_fn(|k| (factors[k].0[p], factors[k].1[p]));
         for q in 0..s {
             let mut re: [f32; R] = std::array::from_fn(|j| inputs[j].0[q]);
             let mut im: [f32; R] = std::array::from_fn(|j| inputs[j].1[q]);
             butterfly(&mut re, &mut im);
             (outputs_r[0][q], outputs_i[0][q]) = (re[0], im[0]);
             for k in 1..R {
-                outputs_r[k][q] = re[k] * fr[k - 1] - im[k] * fi[k - 1];
-                outputs_i[k][q] = re[k] * fi[k - 1] + im[k] * fr[k - 1];
+                outputs_r[k][q] = re[k] * factors[k].0 - im[k] * factors[k].1;
+                outputs_i[k][q] = re[k] * factors[k].1 + im[k] * factors[k].0;
             }
         }
     }

@@ -14,6 +14,8 @@ use crate::simd::kernels;
 #[derive(Clone, Debug)]
 pub(crate) struct KalmanFilter {
     fft: RealFft,
+    /// The same for the filter's bins alone.
+    narrow: RealFft,
     frame: usize,
     bins: usize,
     partitions: usize,
@@ -49,6 +51,7 @@ impl KalmanFilter {
     pub fn new(frame: usize, bins: usize, partitions: usize) -> Option<Self> {
         Some(Self {
             fft: RealFft::new(2 * frame)?,
+            narrow: RealFft::new(2 * (bins - 1))?,
             frame,
             bins,
             partitions,
@@ -144,9 +147,11 @@ impl KalmanFilter {
         self.next = (self.next + 1) % self.partitions;
         self.echo.re.copy_from_slice(&self.re[row.clone()]);
         self.echo.im.copy_from_slice(&self.im[row.clone()]);
-        self.fft.inverse(&self.echo, &mut self.time);
-        self.time[self.frame..].fill(0.0);
-        self.fft.forward(&self.time, &mut self.echo);
+        // At a rate that just holds the filter's bins, a frame of time is as long and the transform is shorter.
+        let time = &mut self.time[..2 * (self.bins - 1)];
+        self.narrow.inverse(&self.echo, time);
+        time[self.bins - 1..].fill(0.0);
+        self.narrow.forward(time, &mut self.echo);
         self.re[row.clone()].copy_from_slice(&self.echo.re);
         self.im[row].copy_from_slice(&self.echo.im);
     }
