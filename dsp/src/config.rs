@@ -109,6 +109,18 @@ pub enum NoiseLevel {
     High,
 }
 
+impl NoiseLevel {
+    /// The amplitude that the neural engine leaves of noise. Where it hears nothing but noise, it takes more than the name
+    /// says at the highest level.
+    pub(crate) fn least_gain(self) -> f32 {
+        match self {
+            Self::Low => 0.5,
+            Self::Moderate => 0.25,
+            Self::High => 0.02,
+        }
+    }
+}
+
 /// What tells speech from noise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

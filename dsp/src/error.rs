@@ -27,6 +27,8 @@ pub enum Error {
         /// The smallest and the largest value that are taken.
         range: (f32, f32),
     },
+    /// The neural engine is asked for and there is no network for it.
+    Network,
 }
 
 impl fmt::Display for Error {
@@ -41,6 +43,7 @@ impl fmt::Display for Error {
             Error::Config { field, value, range: (low, high) } => {
                 write!(f, "{field} = {value} is not between {low} and {high}")
             }
+            Error::Network => write!(f, "the neural engine has no network"),
         }
     }
 }

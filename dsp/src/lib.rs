@@ -5,6 +5,7 @@ mod echo;
 mod error;
 mod fft;
 mod level;
+mod neural;
 mod processor;
 mod simd;
 mod stats;
@@ -16,5 +17,6 @@ pub use config::{
 };
 pub use error::Error;
 pub use level::{FLOOR_DBFS, LevelMeter};
+pub use neural::{Network, NetworkError};
 pub use processor::AudioProcessor;
 pub use stats::Stats;

@@ -1,8 +1,11 @@
 //! The whole chain, one frame of 10 ms at a time.
 
-use crate::config::{Config, SAMPLE_RATES};
+use std::sync::Arc;
+
+use crate::config::{Config, NoiseEngine, SAMPLE_RATES};
 use crate::echo::{EchoCanceller, LINEAR_BINS};
 use crate::level::LevelMeter;
+use crate::neural::{Network, NeuralSuppressor};
 use crate::suppressor::Suppressor;
 use crate::{Error, Stats};
 
@@ -18,6 +21,7 @@ pub struct AudioProcessor {
     config: Config,
     echo: Option<EchoCanceller>,
     suppressor: Option<Suppressor>,
+    network: Option<Arc<Network>>,
     near: Vec<f32>,
     far: Vec<f32>,
     erle: Erle,
@@ -30,7 +34,27 @@ impl AudioProcessor {
     ///
     /// # Errors
     /// [`Error::SampleRate`] unless the rate is one of [`SAMPLE_RATES`]; [`Error::Config`] for a value out of range.
+    /// [`Error::Network`] when the neural engine is asked for and the crate was built without its feature `network`.
     pub fn new(rate: u32, config: Config) -> Result<Self, Error> {
+        #[cfg(feature = "network")]
+        let network = match &config.noise {
+            Some(noise) if noise.engine == NoiseEngine::Neural => Network::built_in().ok().map(Arc::new),
+            _ => None,
+        };
+        #[cfg(not(feature = "network"))]
+        let network = None;
+        Self::build(rate, config, network)
+    }
+
+    /// As [`new`](Self::new), with weights that the host has read for the neural engine.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    pub fn with_network(rate: u32, config: Config, network: Network) -> Result<Self, Error> {
+        Self::build(rate, config, Some(Arc::new(network)))
+    }
+
+    fn build(rate: u32, config: Config, network: Option<Arc<Network>>) -> Result<Self, Error> {
         config.check()?;
         let frame = (rate / 100) as usize;
         let unsupported = Error::SampleRate { rate };
@@ -40,15 +64,24 @@ impl AudioProcessor {
             Some(echo) => Some(EchoCanceller::new(frame, echo).ok_or_else(|| unsupported.clone())?),
             None => None,
         };
-        let suppressor = match &config.echo {
-            Some(echo) if echo.suppress => Some(Suppressor::new(rate, LINEAR_BINS).ok_or(unsupported)?),
+        let neural = match &config.noise {
+            Some(noise) if noise.engine == NoiseEngine::Neural => {
+                let network = network.clone().ok_or(Error::Network)?;
+                Some(NeuralSuppressor::new(rate, network, noise.level.least_gain()))
+            }
             _ => None,
+        };
+        let suppressor = if neural.is_some() || config.echo.is_some_and(|echo| echo.suppress) {
+            Some(Suppressor::new(rate, LINEAR_BINS, neural).ok_or(unsupported)?)
+        } else {
+            None
         };
         Ok(Self {
             rate,
             frame,
             echo,
             suppressor,
+            network,
             near: vec![0.0; frame],
             far: vec![0.0; frame],
             erle: Erle::default(),
@@ -78,10 +111,15 @@ impl AudioProcessor {
     /// # Errors
     /// [`Error::Config`] for a value out of range; then nothing has changed.
     pub fn set_config(&mut self, config: Config) -> Result<(), Error> {
-        let mut fresh = Self::new(self.rate, config)?;
+        let mut fresh = match &self.network {
+            Some(network) => Self::build(self.rate, config, Some(network.clone()))?,
+            None => Self::new(self.rate, config)?,
+        };
         if fresh.config.echo == self.config.echo {
             fresh.echo = self.echo.take();
-            fresh.suppressor = self.suppressor.take();
+            if fresh.config.noise == self.config.noise {
+                fresh.suppressor = self.suppressor.take();
+            }
         }
         (fresh.input, fresh.output) = (self.input.clone(), self.output.clone());
         *self = fresh;
@@ -149,6 +187,7 @@ impl AudioProcessor {
             latency_samples: self.latency(),
             input_dbfs: self.input.level_dbfs(),
             output_dbfs: self.output.level_dbfs(),
+            delay_ms: self.echo.as_ref().and_then(EchoCanceller::delay).map(|frames| frames as f32 * 10.0),
             ..Stats::default()
         };
         if let Some(echo) = &self.echo {

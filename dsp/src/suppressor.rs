@@ -3,6 +3,7 @@
 use crate::echo::EchoCanceller;
 use crate::echo::residual::ResidualEcho;
 use crate::fft::Spectrum;
+use crate::neural::{EchoPowers, NeuralSuppressor};
 use crate::simd::kernels;
 use crate::stft::{Analyzer, Synthesizer, overlap};
 
@@ -44,11 +45,14 @@ pub(crate) struct Suppressor {
     linear: usize,
     /// How likely the near end speaks, 0 to 1.
     near: f32,
+    neural: Option<NeuralSuppressor>,
 }
 
 impl Suppressor {
     /// For `rate` Hz, the linear filter working on the lowest `linear` bins; `None` when frames cannot be transformed.
-    pub fn new(rate: u32, linear: usize) -> Option<Self> {
+    ///
+    /// With a network, its gains are used for noise and residual echo together.
+    pub fn new(rate: u32, linear: usize, neural: Option<NeuralSuppressor>) -> Option<Self> {
         let bins = (rate / 100) as usize + 1;
         let linear = linear.min(bins);
         Some(Self {
@@ -66,6 +70,7 @@ impl Suppressor {
             residual_echo: ResidualEcho::new(linear),
             linear,
             near: 0.0,
+            neural,
         })
     }
 
@@ -106,6 +111,11 @@ impl Suppressor {
             let top = &low[self.linear - self.linear / 8..];
             high.fill(top.iter().sum::<f32>() / top.len() as f32);
         }
+        if let Some(neural) = &mut self.neural {
+            let echo = canceller.map(|canceller| EchoPowers { estimate: &self.echo_power, far: canceller.far_power() });
+            neural.gains(&self.power, echo, &mut self.gains);
+            self.near = neural.speech_probability();
+        }
         scale(&self.gains, &mut self.spectrum.re, &mut self.spectrum.im);
         self.synthesizer.synthesize(&self.spectrum, frame);
     }
@@ -117,6 +127,9 @@ impl Suppressor {
         self.before.fill(1.0);
         self.residual_echo.reset();
         self.near = 0.0;
+        if let Some(neural) = &mut self.neural {
+            neural.reset();
+        }
     }
 }
 

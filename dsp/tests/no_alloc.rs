@@ -4,6 +4,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use soft_phone_dsp::LevelMeter;
+#[cfg(feature = "network")]
+use soft_phone_dsp::{AudioProcessor, Config, NoiseEngine, NoiseSuppression};
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
@@ -53,4 +55,21 @@ fn the_level_meter_touches_no_heap() {
         meter.reset();
     });
     assert_eq!(operations, 0);
+}
+
+#[cfg(feature = "network")]
+#[test]
+fn the_neural_engine_touches_no_heap() {
+    let noise = NoiseSuppression { engine: NoiseEngine::Neural, ..NoiseSuppression::default() };
+    for rate in soft_phone_dsp::SAMPLE_RATES {
+        let mut processor = AudioProcessor::new(rate, Config { noise: Some(noise), ..Config::OFF }).unwrap();
+        let (near, mut out) = (vec![0.1; processor.frame_len()], vec![0.0; processor.frame_len()]);
+        let operations = heap_operations(|| {
+            for _ in 0..100 {
+                processor.process_render(&near).unwrap();
+                processor.process_capture(&near, &mut out).unwrap();
+            }
+        });
+        assert_eq!(operations, 0, "{rate} Hz");
+    }
 }
