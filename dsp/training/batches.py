@@ -1,0 +1,195 @@
+"""Endless seeded batches of spectra: speech, noise and residual echo mixed anew each time."""
+import multiprocessing
+import queue
+from pathlib import Path
+
+import numpy as np
+import scipy.signal as signal
+
+import features as f
+
+RATE = f.RATE
+
+
+class Clips:
+    """An archive of collect_audio.py."""
+
+    def __init__(self, path):
+        data = np.load(path)
+        self.audio, self.start = data["audio"], data["start"]
+        unique, self.voice = np.unique(data["voice"], return_inverse=True)
+        self.of_voice = [np.flatnonzero(self.voice == v) for v in range(len(unique))]
+
+    def clip(self, k):
+        return self.audio[self.start[k]:self.start[k + 1]].astype(np.float32) / 32_768
+
+    def any(self, rng):
+        return self.clip(int(rng.integers(len(self.voice))))
+
+
+def room(rng):
+    """A seeded room's answer: direct sound, a few reflections, a decaying tail that loses its treble first."""
+    decay = rng.uniform(0.08, 0.7)
+    n = int(RATE * min(decay, 0.5))
+    t = np.arange(n) / RATE
+    tail = rng.standard_normal(n) * 10 ** (-3 * t / decay)
+    tail = signal.lfilter([1 - 0.4], [1, -0.4], tail) if rng.random() < 0.5 else tail
+    begin = int(RATE * rng.uniform(0.002, 0.02))
+    tail[:begin] = 0
+    for _ in range(int(rng.integers(2, 8))):
+        at = int(RATE * rng.uniform(0.0008, 0.03))
+        if at < n:
+            tail[at] += rng.normal() * 2
+    tail *= 10 ** (-rng.uniform(0, 18) / 20) / np.sqrt(np.sum(tail ** 2) + 1e-9)
+    tail[0] = 1
+    return tail.astype(np.float32)
+
+
+def tilt(rng, strength):
+    """A smooth random gain for each bin, dB within ± strength."""
+    points = np.concatenate([[0], np.sort(rng.uniform(1, f.BINS - 1, 3)), [f.BINS - 1]])
+    return 10 ** (np.interp(np.arange(f.BINS), points, rng.uniform(-strength, strength, 5)) / 20).astype(np.float32)
+
+
+class Mixer:
+    def __init__(self, folder, part, length, seed):
+        self.speech, self.noise, self.music = (Clips(Path(folder) / f"{kind}_{part}.npz") for kind in ("speech", "noise", "music"))
+        self.scenes = sorted(Path(folder).glob(f"scenes_{part}/[0-9]*[0-9].npy"))
+        self.samples = length * f.FRAME
+        self.rng = np.random.default_rng(seed)
+
+    def talk(self):
+        """Clips of one voice with pauses between."""
+        rng, out, at = self.rng, np.zeros(self.samples, np.float32), 0
+        # Half of the time each voice is as likely as another, half of the time each clip.
+        voices = len(self.speech.of_voice)
+        voice = int(rng.integers(voices)) if rng.random() < 0.5 else int(rng.choice(self.speech.voice))
+        own = self.speech.of_voice[voice]
+        speed = rng.uniform(0.82, 1.2) if rng.random() < 0.5 else 1.0
+        if rng.random() < 0.5:
+            at = int(rng.uniform(0, RATE))
+        while at < self.samples:
+            clip = self.speech.clip(own[int(rng.integers(len(own)))])
+            if at == 0 and len(clip) > RATE:
+                clip = clip[int(rng.uniform(0, len(clip) - RATE // 2)):]
+            if speed != 1.0:
+                clip = np.interp(np.arange(0, len(clip) - 1, speed), np.arange(len(clip)), clip).astype(np.float32)
+            clip = clip * 10 ** (rng.normal(0, 2) / 20)
+            part = clip[: self.samples - at]
+            out[at:at + len(part)] += part
+            at += len(clip) + int(RATE * rng.choice([rng.uniform(0.02, 0.3), rng.uniform(0.3, 1.5)]))
+        return out
+
+    def hiss(self, source):
+        rng, out, at = self.rng, np.zeros(self.samples, np.float32), 0
+        clip = source.any(rng)
+        alone = len(clip) < RATE
+        while at < self.samples:
+            if alone and rng.random() < 0.5:
+                clip = source.any(rng)
+            piece = clip
+            if len(piece) > self.samples and at == 0:
+                begin = int(rng.integers(len(piece) - self.samples + 1))
+                piece = piece[begin:begin + self.samples]
+            elif at == 0 and not alone:
+                piece = piece[int(rng.integers(len(piece) // 2)):]
+            piece = piece[: self.samples - at]
+            out[at:at + len(piece)] += piece
+            at += max(len(piece), 1) + (int(RATE * rng.uniform(0, 1.0)) if alone else 0)
+        return out
+
+    def scene(self):
+        """A stretch of a scene of make_scenes.py: near end, noise, residual echo, echo estimate, far end."""
+        rng = self.rng
+        stems = np.load(self.scenes[int(rng.integers(len(self.scenes)))], mmap_mode="r")
+        room = (stems.shape[1] - self.samples) // f.FRAME
+        # Half of the stretches begin with the canceller at rest.
+        begin = f.FRAME * int(rng.choice([0, rng.integers(room + 1)])) if room > 0 else 0
+        return stems[:, begin:begin + self.samples].astype(np.float32)
+
+    def one(self, echo_share):
+        """Clean speech, noise, residual echo, echo estimate, far end: samples each."""
+        rng = self.rng
+        silent = np.zeros(self.samples, np.float32)
+        if self.scenes and rng.random() < echo_share:
+            near, noise, rest, echo, far = self.scene()
+            near = near * 10 ** (rng.uniform(-6, 6) / 20)
+            if rng.random() < 0.25:
+                more = self.hiss(self.noise)
+                noise = noise + more * (np.std(near + rest) / (np.std(more) + 1e-9) * 10 ** (-rng.uniform(5, 30) / 20))
+            return near, noise, rest, echo, far
+        near = self.talk() if rng.random() < 0.94 else silent
+        if rng.random() < 0.5:
+            near = signal.fftconvolve(near, room(rng))[: self.samples].astype(np.float32)
+        noise = silent
+        if rng.random() < 0.95:
+            noise = self.hiss(self.noise if rng.random() < 0.93 else self.music)
+            if rng.random() < 0.25:
+                second = self.hiss(self.noise)
+                noise = noise / (np.std(noise) + 1e-6) + second / (np.std(second) + 1e-6) * 10 ** (rng.uniform(-12, 6) / 20)
+            if rng.random() < 0.3:
+                noise = signal.fftconvolve(noise, room(rng))[: self.samples].astype(np.float32)
+            active = np.mean(near ** 2) / max(np.mean(np.abs(near) > 1e-3), 0.05)
+            snr = rng.choice([rng.uniform(-5, 12), rng.uniform(5, 30)])
+            noise = noise * (np.sqrt(max(active, 2e-4)) / (np.std(noise) + 1e-9) * 10 ** (-snr / 20))
+        if rng.random() < 0.5:
+            far = self.talk() * 10 ** (rng.uniform(-20, 10) / 20) if rng.random() < 0.2 else silent
+        else:
+            far = silent
+        return near, noise.astype(np.float32), silent, silent, far
+
+    def batch(self, size, echo_share=0.0):
+        """Features (batch × frames × 192) and targets of them."""
+        rng = self.rng
+        parts = [self.one(echo_share) for _ in range(size)]
+        near, noise, rest, echo = (f.spectra(np.stack([p[k] for p in parts])) for k in range(4))
+        far = f.far_spectra(np.stack([p[4] for p in parts]))
+        quiet = not rest.any() and not echo.any()
+        for k in range(size):
+            gain = np.float32(10 ** (rng.uniform(-32, 6) / 20))
+            near[k] *= tilt(rng, 5) * gain
+            noise[k] *= tilt(rng, 8) * gain
+            common = tilt(rng, 2)
+            rest[k] *= gain * common
+            echo[k] *= gain * common
+            far[k] *= tilt(rng, 3) * np.float32(10 ** (rng.uniform(-15, 6) / 20))
+            if rng.random() < 0.12:
+                cut = int(rng.choice([70, 80, 80, 120, 140]))
+                for spectrum in (near, noise, rest, echo, far):
+                    spectrum[k, :, cut:] = 0
+            if rng.random() < 0.3:
+                # The high-pass of the chain.
+                hum = (1 / (1 + (80 / (np.arange(f.BINS) * 50 + 1.0)) ** 4)).astype(np.float32)
+                for spectrum in (near, noise, rest, echo):
+                    spectrum[k] *= hum
+        # What the converters add: 16 bit.
+        hiss = rng.standard_normal((*near.shape, 2), np.float32).view(np.complex64)[..., 0] * np.float32(1.2e-4)
+        both = near + noise + hiss
+        everything = both + rest
+        seen = f.features(everything, None if quiet else echo, far if far.any() else None)
+        return seen, f.targets(near, both, everything)
+
+
+def serve(out, folder, part, length, size, seed, share):
+    mixer = Mixer(folder, part, length, seed)
+    while True:
+        with share.get_lock():
+            now = share.value
+        out.put(mixer.batch(size, now))
+
+
+class Batches:
+    """Batches made beside the training."""
+
+    def __init__(self, folder, part, length, size, seed, echo_share):
+        self.share = multiprocessing.Value("d", echo_share)
+        self.queue = multiprocessing.Queue(3)
+        self.worker = multiprocessing.Process(target=serve, args=(self.queue, folder, part, length, size, seed, self.share), daemon=True)
+        self.worker.start()
+
+    def next(self, wait):
+        """The next batch; `None` when it is not ready and not waited for."""
+        try:
+            return self.queue.get(block=wait)
+        except queue.Empty:
+            return None

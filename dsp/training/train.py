@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""Trains the network.
+
+  train.py DATA OUT [--steps N] [--batch N] [--frames N] [--width N] [--rate X] [--echo SHARE] [--start CHECKPOINT] [--seed N]
+
+DATA: what collect_audio.py (and make_scenes.py) wrote. OUT.npz is written each 200 steps and at the end; export.py makes
+the engine's file of it.
+"""
+import argparse
+import os
+import time
+
+# One thread each for the training and for the batches: on few cores, more of them wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
+
+import numpy as np
+
+
+# Batches that are kept to be used again.
+POOL = 64
+
+
+def save(path, parameters):
+    flat = {f"{layer}.{name}": np.asarray(value) for layer, values in parameters.items() for name, value in values.items()}
+    np.savez(str(path) + ".part.npz", **flat)
+    os.replace(str(path) + ".part.npz", path)
+
+
+def load(path):
+    out = {}
+    for key, value in np.load(path).items():
+        layer, name = key.split(".")
+        out.setdefault(layer, {})[name] = value
+    return out
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data")
+    parser.add_argument("out")
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--batch", type=int, default=24)
+    parser.add_argument("--frames", type=int, default=300)
+    parser.add_argument("--width", type=int, default=128)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--final", type=float, default=0.02)
+    parser.add_argument("--echo", type=float, default=0.0)
+    parser.add_argument("--minutes", type=float, help="end after so long if the steps are not done; then a run cannot be repeated")
+    parser.add_argument("--start")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+
+    from batches import Batches, Mixer
+    train = Batches(arguments.data, "train", arguments.frames, arguments.batch, arguments.seed, arguments.echo)
+    import jax
+    import jax.numpy as jnp
+    import optax
+    import network
+
+    parameters = load(arguments.start) if arguments.start else network.initial(arguments.seed, arguments.width)
+    parameters = jax.tree.map(jnp.asarray, parameters)
+    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.scale_by_adam(b2=0.98), optax.add_decayed_weights(1e-4))
+
+    def rate(step):
+        """Rises over 60 steps, then falls as a cosine over the steps or the minutes that there are."""
+        done = step / arguments.steps
+        if arguments.minutes:
+            done = max(done, (time.time() - begin) / 60 / arguments.minutes)
+        fall = 0.5 + 0.5 * np.cos(np.pi * min(done, 1))
+        return arguments.rate * min(1, (step + 1) / 60) * (arguments.final + (1 - arguments.final) * fall)
+
+    state = optimizer.init(parameters)
+    average = parameters
+
+    @jax.jit
+    def step(parameters, state, average, rate, *batch):
+        (value, parts), gradient = jax.value_and_grad(network.loss, has_aux=True)(parameters, *batch)
+        change, state = optimizer.update(gradient, state, parameters)
+        parameters = jax.tree.map(lambda p, c: p - rate * c, parameters, change)
+        average = jax.tree.map(lambda a, p: a + 0.01 * (p - a), average, parameters)
+        return parameters, state, average, value, jnp.stack(parts)
+
+    check = jax.jit(network.loss)
+    valid = [Mixer(arguments.data, "valid", arguments.frames, 7 + k).batch(16, e) for k, e in enumerate((0.0, 0.0, 1.0) if arguments.echo else (0.0, 0.0))]
+    begin, sums, made = time.time(), [], 0
+    recent, at = [], 0
+    for k in range(arguments.steps):
+        # A new batch where one is ready, else one of the last: training never waits for them.
+        fresh = train.next(wait=not recent)
+        if fresh is not None:
+            made += 1
+            recent.append(fresh)
+            recent = recent[-POOL:]
+            at = len(recent)
+        at -= 1
+        batch = recent[at] if at >= 0 else recent[(at := len(recent) - 1)]
+        parameters, state, average, value, parts = step(parameters, state, average, rate(k), *batch)
+        sums.append([float(value), *np.asarray(parts)])
+        if k % 20 == 19:
+            print(k + 1, round(time.time() - begin), "s", made, "batches", np.round(np.mean(sums, 0), 5), flush=True)
+            sums = []
+        over = k + 1 == arguments.steps or arguments.minutes and time.time() - begin > arguments.minutes * 60
+        if k % 200 == 199 or over:
+            save(arguments.out, average)
+            scores = [[round(float(x), 5) for x in check(average, *batch)[1]] for batch in valid]
+            print("valid", k + 1, scores, flush=True)
+        if over:
+            break
+
+
+if __name__ == "__main__":
+    main()
