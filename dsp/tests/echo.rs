@@ -36,7 +36,12 @@ fn room(rate: u32, delay_ms: u32, gain: f32, seed: u64) -> Vec<f32> {
     let mut response = vec![0.0; delay + (rate / 5) as usize];
     for (k, tap) in response[delay..].iter_mut().enumerate() {
         let decay = 10_f32.powf(-3.0 * k as f32 / (0.3 * rate as f32));
-        *tap = gain * decay * if k == 0 { 1.0 } else { 0.12 * noise.next() };
+        // A reflection in eight samples: a room all the same, and an eighth of the work.
+        *tap = match k {
+            0 => gain,
+            _ if k % 8 == 0 => gain * decay * 0.34 * noise.next(),
+            _ => 0.0,
+        };
     }
     response
 }
