@@ -28,6 +28,16 @@ pub enum Direction {
     Outbound,
 }
 
+impl Direction {
+    /// The word that a page uses.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Direction::Inbound => "inbound",
+            Direction::Outbound => "outbound",
+        }
+    }
+}
+
 /// Where a call stands. It can be left only along these lines:
 ///
 /// ```text

@@ -3,7 +3,7 @@
 
 use crate::Error;
 use crate::call::Direction;
-use crate::xml::{self, Applied};
+use crate::xml::{Applied, Element};
 
 /// Dialogs of one phone.
 const MAX_DIALOGS: usize = 128;
@@ -105,20 +105,28 @@ impl DialogInfo {
     ///
     /// # Errors
     /// [`Error::Malformed`] for what is no such document, [`Error::TooLong`] for more than 64 KiB.
+    #[cfg(feature = "xml")]
     pub fn parse(body: &[u8]) -> Result<DialogInfo, Error> {
-        let document = xml::read(body, "dialog-info")?;
-        let root = document.root_element();
-        let (version, full) = xml::version(root, "dialog-info")?;
-        let dialogs = xml::children(root, "dialog").take(MAX_DIALOGS).filter_map(|dialog| {
-            let state = xml::children(dialog, "state").next()?;
-            let attribute = |name| xml::attribute(dialog, name);
+        DialogInfo::read(&crate::xml::read(body, "dialog-info")?)
+    }
+
+    /// Reads what somebody else has parsed.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for what is no such document.
+    pub fn read(root: &Element) -> Result<DialogInfo, Error> {
+        root.is("dialog-info")?;
+        let (version, full) = root.version("dialog-info")?;
+        let dialogs = root.children("dialog").take(MAX_DIALOGS).filter_map(|dialog| {
+            let state = dialog.children("state").next()?;
+            let attribute = |name| dialog.owned(name);
             let party = |name| {
-                let Some(party) = xml::children(dialog, name).next() else { return Party::default() };
-                let identity = xml::children(party, "identity").next();
+                let Some(party) = dialog.children(name).next() else { return Party::default() };
+                let identity = party.children("identity").next();
                 Party {
-                    identity: xml::child_text(party, "identity"),
-                    name: identity.and_then(|identity| xml::attribute(identity, "display")),
-                    target: xml::children(party, "target").next().and_then(|target| xml::attribute(target, "uri")),
+                    identity: party.child_text("identity"),
+                    name: identity.and_then(|identity| identity.owned("display")),
+                    target: party.children("target").next().and_then(|target| target.owned("uri")),
                 }
             };
             Some(Dialog {
@@ -131,7 +139,7 @@ impl DialogInfo {
                     Some("recipient") => Some(Direction::Inbound),
                     _ => None,
                 },
-                state: match xml::text(state) {
+                state: match state.text() {
                     "trying" => DialogState::Trying,
                     "proceeding" => DialogState::Proceeding,
                     "early" => DialogState::Early,
@@ -139,14 +147,14 @@ impl DialogInfo {
                     "terminated" => DialogState::Terminated,
                     _ => return None,
                 },
-                event: xml::attribute(state, "event"),
+                event: state.owned("event"),
                 code: state.attribute("code").and_then(|code| code.trim().parse().ok()),
                 local: party("local"),
                 remote: party("remote"),
             })
         });
         let dialogs = dialogs.collect();
-        Ok(DialogInfo { version, full, entity: xml::attribute(root, "entity").unwrap_or_default(), dialogs })
+        Ok(DialogInfo { version, full, entity: root.owned("entity").unwrap_or_default(), dialogs })
     }
 
     /// Takes over what a later document of the same subscription tells (§4.3). The first one of a subscription is not

@@ -28,7 +28,7 @@ mod timer;
 pub mod transaction;
 pub mod uri;
 pub mod value;
-mod xml;
+pub mod xml;
 
 pub use agent::Saved;
 pub use agent::{Agent, CallOptions, Config, Counters, Transport};

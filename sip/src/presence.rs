@@ -1,8 +1,9 @@
 //! Whether somebody can be reached: `application/pidf+xml`, the body of the event package `presence` (RFC 3856,
 //! RFC 3863), with the activities of RFC 4480.
 
+use crate::Error;
 use crate::call::Body;
-use crate::{Error, xml};
+use crate::xml::{self, Element};
 
 /// Tuples, notes and activities of one document, each.
 const MAX_LIST: usize = 32;
@@ -75,36 +76,45 @@ impl Presence {
     ///
     /// # Errors
     /// [`Error::Malformed`] for what is no such document, [`Error::TooLong`] for more than 64 KiB.
+    #[cfg(feature = "xml")]
     pub fn parse(body: &[u8]) -> Result<Presence, Error> {
-        let document = xml::read(body, "presence")?;
-        let root = document.root_element();
-        let notes = |node| {
-            let texts = xml::children(node, "note").map(xml::text).filter(|text| !text.is_empty());
+        Presence::read(&xml::read(body, "presence")?)
+    }
+
+    /// Reads what somebody else has parsed.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for what is no such document.
+    pub fn read(root: &Element) -> Result<Presence, Error> {
+        root.is("presence")?;
+        let notes = |node: &Element| {
+            let texts = node.children("note").map(Element::text).filter(|text| !text.is_empty());
             texts.take(MAX_LIST).map(str::to_owned).collect()
         };
-        let tuples = xml::children(root, "tuple").take(MAX_LIST).map(|tuple| {
-            let status = xml::children(tuple, "status").next();
-            let basic = status.and_then(|status| xml::child_text(status, "basic"));
+        let tuples = root.children("tuple").take(MAX_LIST).map(|tuple| {
+            let status = tuple.children("status").next();
+            let basic = status.and_then(|status| status.child_text("basic"));
             Tuple {
-                id: xml::attribute(tuple, "id").unwrap_or_default(),
+                id: tuple.owned("id").unwrap_or_default(),
                 open: match basic.as_deref() {
                     Some("open") => Some(true),
                     Some("closed") => Some(false),
                     _ => None,
                 },
-                contact: xml::child_text(tuple, "contact"),
+                contact: tuple.child_text("contact"),
                 notes: notes(tuple),
-                timestamp: xml::child_text(tuple, "timestamp"),
+                timestamp: tuple.child_text("timestamp"),
             }
         });
         // Of the person, or of a tuple, within its status or beside it: drafts and servers differ.
-        let activities = root.descendants().filter(|node| node.tag_name().name() == "activities");
-        let activities = activities.flat_map(|list| list.children()).filter(|node| node.is_element());
+        let mut activities = Vec::new();
+        root.find_all("activities", MAX_LIST, &mut activities);
+        let activities = activities.into_iter().flat_map(|list| &list.children);
         Ok(Presence {
-            entity: xml::attribute(root, "entity").unwrap_or_default(),
+            entity: root.owned("entity").unwrap_or_default(),
             tuples: tuples.collect(),
             notes: notes(root),
-            activities: activities.take(MAX_LIST).map(|node| node.tag_name().name().to_owned()).collect(),
+            activities: activities.take(MAX_LIST).map(|node| node.name.clone()).collect(),
         })
     }
 

@@ -2,7 +2,7 @@
 //! (RFC 3680).
 
 use crate::Error;
-use crate::xml::{self, Applied};
+use crate::xml::{Applied, Element};
 
 /// Addresses of a document, and contacts of an address.
 const MAX_LIST: usize = 128;
@@ -56,24 +56,32 @@ impl RegInfo {
     ///
     /// # Errors
     /// [`Error::Malformed`] for what is no such document, [`Error::TooLong`] for more than 64 KiB.
+    #[cfg(feature = "xml")]
     pub fn parse(body: &[u8]) -> Result<RegInfo, Error> {
-        let document = xml::read(body, "reginfo")?;
-        let root = document.root_element();
-        let (version, full) = xml::version(root, "reginfo")?;
-        let registrations = xml::children(root, "registration").take(MAX_LIST).filter_map(|registration| {
-            let contacts = xml::children(registration, "contact").take(MAX_LIST).filter_map(|contact| {
+        RegInfo::read(&crate::xml::read(body, "reginfo")?)
+    }
+
+    /// Reads what somebody else has parsed.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for what is no such document.
+    pub fn read(root: &Element) -> Result<RegInfo, Error> {
+        root.is("reginfo")?;
+        let (version, full) = root.version("reginfo")?;
+        let registrations = root.children("registration").take(MAX_LIST).filter_map(|registration| {
+            let contacts = registration.children("contact").take(MAX_LIST).filter_map(|contact| {
                 Some(Contact {
-                    id: xml::attribute(contact, "id")?,
+                    id: contact.owned("id")?,
                     active: contact.attribute("state") == Some("active"),
-                    event: xml::attribute(contact, "event").unwrap_or_default(),
-                    uri: xml::child_text(contact, "uri")?,
-                    name: xml::child_text(contact, "display-name"),
+                    event: contact.owned("event").unwrap_or_default(),
+                    uri: contact.child_text("uri")?,
+                    name: contact.child_text("display-name"),
                     expires: contact.attribute("expires").and_then(|expires| expires.trim().parse().ok()),
                 })
             });
             Some(Registration {
-                aor: xml::attribute(registration, "aor")?,
-                id: xml::attribute(registration, "id")?,
+                aor: registration.owned("aor")?,
+                id: registration.owned("id")?,
                 active: registration.attribute("state") == Some("active"),
                 contacts: contacts.collect(),
             })
