@@ -11,9 +11,26 @@ export class SoftPhoneError extends Error {
     this.sipReason = sipReason;
   }
 }
+
+// XML of notifications, read by the browser. It runs nothing and fetches nothing; Trusted Types want a name for it.
+let policy;
+const parseXml = (text) => {
+  policy ??= globalThis.trustedTypes?.createPolicy('soft-phone', { createHTML: (xml) => xml }) ?? { createHTML: (xml) => xml };
+  const parsed = new DOMParser().parseFromString(policy.createHTML(text), 'application/xml');
+  if (parsed.querySelector('parsererror')) return null;
+  const read = (node) => ({
+    name: node.localName,
+    attributes: [...node.attributes].filter((it) => !it.namespaceURI).flatMap((it) => [it.name, it.value]),
+    text: [...node.childNodes].map((it) => (it.nodeType === Node.TEXT_NODE || it.nodeType === Node.CDATA_SECTION_NODE ? it.data : '')).join(''),
+    children: [...node.children].map(read),
+  });
+  return read(parsed.documentElement);
+};
+
 setUp(
   (...fields) => new SoftPhoneError(...fields),
   async (stream, report) => (await import('./meter.js')).attach(stream, report),
+  parseXml,
 );
 
 const attributes = attributeTable();

@@ -11,6 +11,7 @@ use crate::driver::Driver;
 use crate::js;
 use crate::media::meter;
 use crate::names::{ATTRIBUTES, Kind};
+use crate::xml;
 
 /// One `<soft-phone>`.
 #[wasm_bindgen]
@@ -157,9 +158,10 @@ pub fn attribute_table() -> Array {
     ATTRIBUTES.iter().map(row).collect()
 }
 
-/// What only the module can do: make a `SoftPhoneError`, load the meter.
+/// What only the module can do: make a `SoftPhoneError`, load the meter, parse XML.
 #[wasm_bindgen(js_name = setUp)]
-pub fn set_up(error_maker: Function, meter_loader: Function) {
+pub fn set_up(error_maker: Function, meter_loader: Function, xml_parser: Function) {
     js::set_error_maker(error_maker);
     meter::set_loader(meter_loader);
+    xml::set_parser(xml_parser);
 }

@@ -23,6 +23,7 @@ pub mod state;
 pub mod strings;
 pub mod tones;
 pub mod view;
+pub mod xml;
 
 /// Memory comes in small pieces and few of them: what counts is the allocator's own size, which every visitor downloads.
 #[cfg(target_arch = "wasm32")]

@@ -161,11 +161,10 @@ impl Session {
                 Some(offer) => inner.take_offer(offer).await.is_ok(),
                 None => inner.connection.add_transceiver_with_str("audio").sender().track().is_none(),
             };
+            // Described when it is answered, not before: what rings must neither tell the caller where it is nor shake hands
+            // with it. A caller whose call goes elsewhere in the end would take the first handshake for the right one.
             if !prepared {
                 inner.fail(None);
-            } else if inner.early {
-                // A second attempt follows when the call is answered; it tells.
-                let _ = inner.describe(inner.side()).await;
             }
         });
         Ok(session)

@@ -55,6 +55,13 @@ pub enum Request {
         /// As typed.
         target: String,
     },
+    /// Send the call that comes in elsewhere.
+    Redirect {
+        /// [`Call::id`](crate::state::Call::id).
+        call: String,
+        /// As typed.
+        target: String,
+    },
     /// Connect the far ends of two calls, and leave.
     TransferTo {
         /// [`Call::id`](crate::state::Call::id).
@@ -75,6 +82,21 @@ pub enum Request {
     DoNotDisturb {
         /// True to refuse.
         on: bool,
+    },
+    /// Answer every call from now on, or let them ring again.
+    AutoAnswer {
+        /// True to answer.
+        on: bool,
+    },
+    /// Do not say who calls from now on, or say it again.
+    Anonymous {
+        /// True to hide it.
+        on: bool,
+    },
+    /// Offer this codec first.
+    Codec {
+        /// Its name; empty: as the browser has it.
+        name: String,
     },
     /// Use another device.
     Device {

@@ -241,12 +241,13 @@ impl Plan {
                         *pings = Pings::Unanswered;
                         Action::Ping
                     }
+                    // One that leaves before the deadline of the last does not put it off.
                     Pings::Unanswered => {
-                        *pong_by = Some(now + PONG_DEADLINE);
+                        pong_by.get_or_insert(now + PONG_DEADLINE);
                         Action::Probe
                     }
                     Pings::Answered => {
-                        *pong_by = Some(now + PONG_DEADLINE);
+                        pong_by.get_or_insert(now + PONG_DEADLINE);
                         Action::Ping
                     }
                 };
@@ -468,6 +469,19 @@ mod tests {
         plan.handle_timeout(until);
         plan.handle_opened(until);
         assert!(plan.poll_timeout().unwrap() >= until + PING_AFTER.0);
+    }
+
+    #[test]
+    fn keep_alives_that_come_faster_than_their_deadline_do_not_put_it_off() {
+        let (mut plan, _) = opened();
+        plan.handle_flow_timer(at(0), Duration::from_secs(5));
+        plan.handle_timeout(at(5_000));
+        plan.handle_data(at(5_010), true);
+        plan.handle_timeout(at(10_010));
+        plan.handle_timeout(at(15_010));
+        assert_eq!(actions(&mut plan), [Action::Ping, Action::Ping, Action::Ping]);
+        plan.handle_timeout(at(20_010));
+        assert_eq!(actions(&mut plan), [Action::Close]);
     }
 
     #[test]

@@ -7,6 +7,9 @@
 pub mod lamps;
 pub mod messages;
 
+/// What the contract calls a call's direction, state and cause is what `sip` calls them.
+pub use soft_phone_sip::{CallState, Cause, Direction};
+
 use soft_phone_sip::presence::Availability;
 
 use self::lamps::{Lamp, Mailbox};
@@ -131,123 +134,6 @@ impl Problem {
             Problem::TransferFailed => "transfer-failed",
             Problem::MessageTooLong => "message-too-long",
             Problem::PresenceRefused => "presence-refused",
-        }
-    }
-}
-
-/// Who rang whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// They called us.
-    Inbound,
-    /// We called them.
-    Outbound,
-}
-
-impl Direction {
-    /// The name the contract uses.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Direction::Inbound => "inbound",
-            Direction::Outbound => "outbound",
-        }
-    }
-}
-
-/// State of a call (contract §4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CallState {
-    /// INVITE is about to be sent or was sent.
-    Dialing,
-    /// The far end rings (180).
-    Ringing,
-    /// Early media is heard (183 with an answer).
-    Early,
-    /// The far end rings us.
-    Incoming,
-    /// We answered; media is being set up and the ACK is awaited.
-    Answering,
-    /// Both can speak.
-    Active,
-    /// On hold.
-    Held,
-    /// Being ended.
-    Ending,
-    /// Over; see [`Call::cause`].
-    Ended,
-}
-
-impl CallState {
-    /// The name the contract uses.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            CallState::Dialing => "dialing",
-            CallState::Ringing => "ringing",
-            CallState::Early => "early",
-            CallState::Incoming => "incoming",
-            CallState::Answering => "answering",
-            CallState::Active => "active",
-            CallState::Held => "held",
-            CallState::Ending => "ending",
-            CallState::Ended => "ended",
-        }
-    }
-}
-
-/// Why a call ended (contract §4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// Another of the user's phones took it.
-    AnsweredElsewhere,
-    /// The far end is busy.
-    Busy,
-    /// We gave up before an answer.
-    Cancelled,
-    /// The far end, or we, refused it.
-    Declined,
-    /// Some other error of the server or the far end.
-    Failed,
-    /// Media could not be set up: codecs, microphone, ICE, DTLS.
-    MediaFailed,
-    /// They gave up before we answered.
-    Missed,
-    /// The connection to the server was lost.
-    Network,
-    /// Nobody answered.
-    NoAnswer,
-    /// There is no such number.
-    NotFound,
-    /// The far end moved somewhere we may not follow.
-    Redirected,
-    /// The far end hung up.
-    RemoteHangup,
-    /// We hung up.
-    LocalHangup,
-    /// The number exists, but no phone of it is signed in.
-    Unavailable,
-    /// The server refused our identity.
-    Unauthorized,
-}
-
-impl Cause {
-    /// The name the contract uses.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Cause::AnsweredElsewhere => "answered-elsewhere",
-            Cause::Busy => "busy",
-            Cause::Cancelled => "cancelled",
-            Cause::Declined => "declined",
-            Cause::Failed => "failed",
-            Cause::MediaFailed => "media-failed",
-            Cause::Missed => "missed",
-            Cause::Network => "network",
-            Cause::NoAnswer => "no-answer",
-            Cause::NotFound => "not-found",
-            Cause::Redirected => "redirected",
-            Cause::RemoteHangup => "remote-hangup",
-            Cause::LocalHangup => "local-hangup",
-            Cause::Unavailable => "unavailable",
-            Cause::Unauthorized => "unauthorized",
         }
     }
 }
@@ -441,6 +327,12 @@ pub struct PhoneState {
     pub last_ended: Option<Call>,
     /// Every call is refused.
     pub do_not_disturb: bool,
+    /// Every call is answered.
+    pub auto_answer: bool,
+    /// Calls from the window do not say who calls.
+    pub anonymous: bool,
+    /// The codecs that are offered first, as the attribute has them.
+    pub codecs: String,
     /// The floating window is shown.
     pub open: bool,
     /// What the user must be told now, besides registration and calls (sound blocked, number invalid…).

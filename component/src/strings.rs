@@ -136,6 +136,8 @@ pub enum Text {
     Hold,
     /// Asks whom to transfer the call to, and transfers it.
     Transfer,
+    /// Asks where to send the call that comes in, and sends it there.
+    Redirect,
     /// A second call beside this one.
     NewCall,
     /// Connects the far ends of two calls, and leaves.
@@ -162,6 +164,16 @@ pub enum Text {
     UnnamedDevice,
     /// Refuses every call.
     DoNotDisturb,
+    /// Answers every call.
+    AutoAnswer,
+    /// Calls without saying who calls.
+    HideNumber,
+    /// Label of the choice of codec.
+    PreferredCodec,
+    /// Its first choice.
+    AnyCodec,
+    /// Signs out.
+    SignOut,
     /// How the call sounds.
     Sound(Sound),
     /// The far end has put us on hold.

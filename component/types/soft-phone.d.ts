@@ -151,6 +151,8 @@ export interface SoftPhoneCallOptions {
   headers?: Record<string, string>;
   /** Do not tell the far end who calls (RFC 3323); the own server knows. */
   anonymous?: boolean;
+  /** Ask that nobody needs to press a key at the far end (RFC 5373), which decides. */
+  autoAnswer?: boolean;
 }
 
 export interface SoftPhoneDevice {

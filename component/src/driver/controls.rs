@@ -39,7 +39,10 @@ impl Driver {
 
     /// Sends a call that comes in to `target`.
     pub fn redirect(self: &Rc<Self>, call: u64, target: &str) -> Promise {
-        let Some(target) = number::normalise(target) else { return js::rejected(&Problem::NumberInvalid.into()) };
+        let Some(target) = number::normalise(target) else {
+            self.run(|phone, _| phone.notify(Problem::NumberInvalid));
+            return js::rejected(&Problem::NumberInvalid.into());
+        };
         let (end, promise) = Deferred::new();
         self.run(|phone, now| phone.redirect(now, call, &target, end));
         promise
@@ -79,6 +82,18 @@ impl Driver {
         });
     }
 
+    /// Offers this codec before those that the attribute names; empty: as the browser has them.
+    pub fn choose_codec(&self, name: &str) {
+        if name.is_empty() {
+            let _ = self.host.remove_attribute(names::CODECS);
+            return;
+        }
+        let before = self.host.get_attribute(names::CODECS).unwrap_or_default();
+        let others = before.split_whitespace().filter(|other| !other.eq_ignore_ascii_case(name));
+        let list: Vec<&str> = std::iter::once(name).chain(others).collect();
+        let _ = self.host.set_attribute(names::CODECS, &list.join(" "));
+    }
+
     /// The choice of an earlier visit, and what is plugged in.
     pub fn recall_devices(self: &Rc<Self>) {
         self.phone.borrow_mut().devices.chosen = devices::remembered();
@@ -104,6 +119,11 @@ impl Phone {
     /// Whether the element has this boolean attribute.
     pub(super) fn has_flag(&self, name: &str) -> bool {
         self.me.upgrade().is_some_and(|driver| driver.host.has_attribute(name))
+    }
+
+    /// The element's attribute of that name; empty when it has none.
+    pub(super) fn text_attribute(&self, name: &str) -> String {
+        self.me.upgrade().and_then(|driver| driver.host.get_attribute(name)).unwrap_or_default()
     }
 
     fn send_dtmf(&mut self, now: Instant, key: u64, tones: &str, transport: Option<&str>, promise: Deferred) {
@@ -214,8 +234,9 @@ impl Phone {
     }
 }
 
-/// The second argument of `call()`: `{headers: {name: value}, anonymous}`.
+/// The second argument of `call()`: `{headers: {name: value}, anonymous, autoAnswer}`.
 pub fn call_options(options: &Value) -> CallOptions {
+    let is = |name| matches!(options.field(name), Value::Bool(true));
     let headers = match options.field("headers") {
         Value::Object(headers) => headers.as_slice(),
         _ => &[],
@@ -227,7 +248,8 @@ pub fn call_options(options: &Value) -> CallOptions {
     CallOptions {
         headers: headers.collect(),
         redirects: REDIRECTS,
-        anonymous: matches!(options.field("anonymous"), Value::Bool(true)),
+        anonymous: is("anonymous"),
+        auto_answer: is("autoAnswer"),
         ..CallOptions::default()
     }
 }

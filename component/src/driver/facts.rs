@@ -3,7 +3,7 @@
 use soft_phone_sip as sip;
 
 use crate::socket::Phase;
-use crate::state::{CallState, Cause, Direction, Problem, RegistrationState, Remote};
+use crate::state::{Problem, RegistrationState, Remote};
 
 /// What decides how the sign-in stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,53 +56,6 @@ fn refusal(cause: Option<sip::Cause>) -> Problem {
         Some(sip::Cause::Unauthorized) => Problem::Unauthorized,
         Some(sip::Cause::Network) => Problem::Network,
         _ => Problem::RegistrarError,
-    }
-}
-
-impl From<sip::CallState> for CallState {
-    fn from(state: sip::CallState) -> Self {
-        match state {
-            sip::CallState::Dialing => CallState::Dialing,
-            sip::CallState::Ringing => CallState::Ringing,
-            sip::CallState::Early => CallState::Early,
-            sip::CallState::Incoming => CallState::Incoming,
-            sip::CallState::Answering => CallState::Answering,
-            sip::CallState::Active => CallState::Active,
-            sip::CallState::Held => CallState::Held,
-            sip::CallState::Ending => CallState::Ending,
-            sip::CallState::Ended => CallState::Ended,
-        }
-    }
-}
-
-impl From<sip::Cause> for Cause {
-    fn from(cause: sip::Cause) -> Self {
-        match cause {
-            sip::Cause::AnsweredElsewhere => Cause::AnsweredElsewhere,
-            sip::Cause::Busy => Cause::Busy,
-            sip::Cause::Cancelled => Cause::Cancelled,
-            sip::Cause::Declined => Cause::Declined,
-            sip::Cause::Failed => Cause::Failed,
-            sip::Cause::MediaFailed => Cause::MediaFailed,
-            sip::Cause::Missed => Cause::Missed,
-            sip::Cause::Network => Cause::Network,
-            sip::Cause::NoAnswer => Cause::NoAnswer,
-            sip::Cause::NotFound => Cause::NotFound,
-            sip::Cause::Redirected => Cause::Redirected,
-            sip::Cause::RemoteHangup => Cause::RemoteHangup,
-            sip::Cause::LocalHangup => Cause::LocalHangup,
-            sip::Cause::Unavailable => Cause::Unavailable,
-            sip::Cause::Unauthorized => Cause::Unauthorized,
-        }
-    }
-}
-
-impl From<sip::Direction> for Direction {
-    fn from(direction: sip::Direction) -> Self {
-        match direction {
-            sip::Direction::Inbound => Direction::Inbound,
-            sip::Direction::Outbound => Direction::Outbound,
-        }
     }
 }
 

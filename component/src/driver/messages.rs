@@ -93,7 +93,7 @@ impl Phone {
         let (delivery, result) = match status {
             Some(200..=299) => (Delivery::Done, Ok(JsValue::UNDEFINED)),
             _ => {
-                let cause = status.map_or(Cause::Network, |status| sip::Cause::from_status(status).into());
+                let cause = status.map_or(Cause::Network, Cause::from_status);
                 let failure = Failure::new(cause.as_str(), "the message was not delivered").with_sip(status, reason);
                 (Delivery::Failed(cause), Err(failure))
             }

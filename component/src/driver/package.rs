@@ -11,6 +11,7 @@ use wasm_bindgen::JsValue;
 use crate::js;
 use crate::state::Direction;
 use crate::state::lamps::LampState;
+use crate::xml;
 
 /// What can be subscribed to, and what is known of it.
 #[derive(Clone, Debug)]
@@ -71,15 +72,15 @@ impl Package {
             return Some(Applied::Done);
         };
         match self {
-            Package::Presence(known) => *known = Some(Presence::parse(body).ok()?),
+            Package::Presence(known) => *known = Some(Presence::read(&xml::parse(body)?).ok()?),
             Package::Mailbox(known) => known.set(fork, Summary::parse(body).ok()?),
             // A full one counts whatever its version is: NOTIFYs come in order (RFC 6665 §4.1.3), so a low one begins a
             // subscription that the agent has made anew.
-            Package::Dialog(known) => match (known.get_mut(fork), DialogInfo::parse(body).ok()?) {
+            Package::Dialog(known) => match (known.get_mut(fork), DialogInfo::read(&xml::parse(body)?).ok()?) {
                 (Some(known), news) if !news.full => return Some(known.apply(news)),
                 (_, news) => known.set(fork, news),
             },
-            Package::Registrations(known) => match (known, RegInfo::parse(body).ok()?) {
+            Package::Registrations(known) => match (known, RegInfo::read(&xml::parse(body)?).ok()?) {
                 (Some(known), news) if !news.full => return Some(known.apply(news)),
                 (known, news) => *known = Some(news),
             },
@@ -114,7 +115,7 @@ fn dialogs(known: &DialogInfo) -> Object {
         js::object(&[
             ("id", dialog.id.as_str().into()),
             ("state", dialog.state.as_str().into()),
-            ("direction", js::text_or_null(dialog.direction.map(|it| Direction::from(it).as_str()))),
+            ("direction", js::text_or_null(dialog.direction.map(Direction::as_str))),
             ("callId", text(&dialog.call_id)),
             ("localTag", text(&dialog.local_tag)),
             ("remoteTag", text(&dialog.remote_tag)),

@@ -97,6 +97,8 @@ pub struct Phone {
     pub(super) notice: Option<Problem>,
     pub(super) sound_blocked: bool,
     pub(super) granted: bool,
+    /// The user wants calls from the window to be anonymous; for as long as the page stays.
+    pub(super) anonymous: bool,
     /// The microphone's level as it was measured last.
     pub(super) level_dbfs: Option<f32>,
     pub(super) trace: Trace,
@@ -143,6 +145,7 @@ impl Phone {
             notice: None,
             sound_blocked: false,
             granted: false,
+            anonymous: false,
             level_dbfs: None,
             trace: Trace::default(),
             outputs: VecDeque::new(),
@@ -332,7 +335,7 @@ impl Phone {
             Event::OfferWithdrawn { .. } | Event::Options { .. } | Event::Bindings { .. } => {}
             Event::OfferFailed { call, status, reason } => self.on_offer_failed(call, status, reason),
             Event::RemoteHold { call, held } => self.on_remote_hold(call, held),
-            Event::Redirected { call, .. } => self.on_redirected(call),
+            Event::Redirected { call, target } => self.on_redirected(call, target),
             Event::Recover { call } => self.restart(call),
             Event::Transfer { call, transfer, target, .. } => self.on_transfer(call, transfer, &target),
             Event::TransferProgress { call, status, reason, done: true } => {
@@ -425,6 +428,9 @@ impl Phone {
             published: self.watches.own(),
             last_ended: self.last_ended.clone(),
             do_not_disturb: self.has_flag(names::DO_NOT_DISTURB),
+            auto_answer: self.has_flag(names::AUTO_ANSWER),
+            anonymous: self.anonymous,
+            codecs: self.text_attribute(names::CODECS),
             open: self.open,
             notice: self.notice.or(self.sound_blocked.then_some(Problem::SoundBlocked)),
             level_dbfs: self.level_dbfs.filter(|_| self.calls.iter().any(Entry::is_measured)),
@@ -439,7 +445,7 @@ impl Phone {
             granted: self.granted,
             microphone: self.devices.used(DeviceKind::Microphone).to_owned(),
             speaker: self.devices.used(DeviceKind::Speaker).to_owned(),
-            codecs: driver.host.get_attribute(names::CODECS).unwrap_or_default(),
+            codecs: self.text_attribute(names::CODECS),
             root: driver.root.clone(),
         }
     }

@@ -123,7 +123,7 @@ impl Phone {
     pub(super) fn on_transfer_progress(&mut self, call: CallId, status: u16, reason: String) {
         let Some(key) = self.key_of_sip(call) else { return };
         if !(200..300).contains(&status) {
-            let failure = Failure::from(Cause::from(sip::Cause::from_status(status)));
+            let failure = Failure::from(Cause::from_status(status));
             return self.transfer_failed(key, failure.with_sip(Some(status), Some(reason)));
         }
         if let Some(transfer) = self.entry(key).and_then(|entry| entry.line.transfer.take())

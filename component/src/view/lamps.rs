@@ -167,7 +167,13 @@ impl Lamps {
         Ok(line)
     }
 
-    fn show(&self, open: bool) {
+    /// Whether it is open.
+    pub fn is_open(&self) -> bool {
+        self.open.get()
+    }
+
+    /// Opens or closes it.
+    pub fn show(&self, open: bool) {
         self.open.set(open);
         dom::flag(&self.section, "hidden", !open);
         dom::attribute(&self.button, "aria-expanded", if open { "true" } else { "false" });

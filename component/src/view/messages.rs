@@ -71,6 +71,18 @@ impl Messages {
         (self.open.get() && window && state.messages.unread > 0).then_some(Request::ReadMessages)
     }
 
+    /// Whether it is open.
+    pub fn is_open(&self) -> bool {
+        self.open.get()
+    }
+
+    /// Opens or closes it.
+    pub fn show(&self, open: bool) {
+        self.open.set(open);
+        dom::flag(&self.section, "hidden", !open);
+        dom::attribute(&self.button, "aria-expanded", if open { "true" } else { "false" });
+    }
+
     /// Draws what changed.
     pub fn update(&self, facts: &Facts, lang: Lang) {
         if self.drawn.borrow().as_ref() == Some(&(facts.clone(), lang)) {
@@ -178,11 +190,8 @@ impl Messages {
     pub fn clicked(&self, action: &str, number: &str) -> Option<Request> {
         match action {
             "messages" => {
-                let open = !self.open.get();
-                self.open.set(open);
-                dom::flag(&self.section, "hidden", !open);
-                dom::attribute(&self.button, "aria-expanded", if open { "true" } else { "false" });
-                if !open {
+                self.show(!self.open.get());
+                if !self.open.get() {
                     return None;
                 }
                 // What stands in the number field is whom the user has in mind.

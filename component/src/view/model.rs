@@ -130,7 +130,7 @@ pub enum Panel {
     Keypad,
     /// Field and keypad, for a second call.
     Call,
-    /// Field and keypad, for whom the call is transferred to.
+    /// Field and keypad, for whom the call is transferred to, or sent to before it is answered.
     Transfer,
 }
 
@@ -170,8 +170,8 @@ pub struct Model {
     pub hold: Option<Request>,
     /// The far end is on hold.
     pub held: bool,
-    /// The call can be transferred.
-    pub transfer: bool,
+    /// The call can be transferred, or sent elsewhere: what that is called.
+    pub transfer: Option<Text>,
     /// A second call can be made.
     pub second: bool,
     /// Connects the far ends of this call and of another.
@@ -207,7 +207,16 @@ pub fn model(state: &PhoneState, number: &str, panel: Panel, lang: Lang) -> Mode
         [lang.text(if state.open { Text::ClosePhone } else { Text::OpenPhone }), ": ", &status.text].concat();
     let (green, red) = match (incoming, call) {
         (Some(call), _) => (
-            Action { part: "answer", label: Text::Answer, request: Some(Request::Answer { call: call.id.clone() }) },
+            match panel {
+                Panel::Transfer => {
+                    Action { part: "call", label: Text::Redirect, request: transfer_request(call, number) }
+                }
+                _ => Action {
+                    part: "answer",
+                    label: Text::Answer,
+                    request: Some(Request::Answer { call: call.id.clone() }),
+                },
+            },
             Action { part: "decline", label: Text::Decline, request: Some(Request::Decline { call: call.id.clone() }) },
         ),
         (None, Some(call)) => (
@@ -248,7 +257,7 @@ pub fn model(state: &PhoneState, number: &str, panel: Panel, lang: Lang) -> Mode
         muted,
         hold: standing.map(|call| Request::Hold { call: call.id.clone(), held: call.state != CallState::Held }),
         held: call.is_some_and(|call| call.state == CallState::Held),
-        transfer: standing.is_some(),
+        transfer: incoming.map(|_| Text::Redirect).or(standing.map(|_| Text::Transfer)),
         second: standing.is_some(),
         connect: apart.map(|(call, other)| Request::TransferTo { call: other.id.clone(), other: call.id.clone() }),
         conference: apart.map(|_| Request::Conference),
@@ -285,6 +294,7 @@ fn possible(panel: Panel, call: &Call) -> Panel {
     match panel {
         Panel::Keypad if takes_tones(call) => panel,
         Panel::Call | Panel::Transfer if call.is_established() => panel,
+        Panel::Transfer if call.state == CallState::Incoming => panel,
         _ => Panel::Card,
     }
 }
@@ -317,7 +327,12 @@ fn call_request(state: &PhoneState, number: &str) -> Option<Request> {
 
 fn transfer_request(call: &Call, number: &str) -> Option<Request> {
     let target = number.trim().to_owned();
-    (!target.is_empty()).then(|| Request::Transfer { call: call.id.clone(), target })
+    let call_id = || call.id.clone();
+    match call.state {
+        _ if target.is_empty() => None,
+        CallState::Incoming => Some(Request::Redirect { call: call_id(), target }),
+        _ => Some(Request::Transfer { call: call_id(), target }),
+    }
 }
 
 /// `Enter` in the field: asks even when not signed in, so that the driver's refusal says why nothing happens.

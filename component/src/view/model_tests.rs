@@ -84,6 +84,22 @@ fn the_buttons_ask_for_what_they_say() {
 }
 
 #[test]
+fn a_call_that_comes_in_can_be_sent_elsewhere() {
+    let facts = registered(vec![call(CallState::Incoming)]);
+    let card = model(&facts, "", Lang::En);
+    assert_eq!(card.transfer.map(|text| Lang::En.text(text)), Some("Forward"));
+    let asked = super::model(&facts, " 600 ", Panel::Transfer, Lang::En);
+    assert_eq!(buttons(&asked), ["call Forward", "decline Decline"]);
+    let request = Some(Request::Redirect { call: "c1".into(), target: "600".into() });
+    assert_eq!(asked.green.request, request);
+    assert_eq!(enter_request(&facts, "600", Panel::Transfer), request);
+    assert_eq!(super::model(&facts, " ", Panel::Transfer, Lang::En).green.request, None);
+    let active = model(&registered(vec![call(CallState::Active)]), "", Lang::En);
+    assert_eq!(active.transfer.map(|text| Lang::En.text(text)), Some("Transfer"));
+    assert_eq!(model(&registered(vec![call(CallState::Ringing)]), "", Lang::En).transfer, None);
+}
+
+#[test]
 fn a_call_that_comes_in_goes_before_the_one_that_runs() {
     let second = Call { id: "c2".into(), ..call(CallState::Incoming) };
     let model = model(&registered(vec![call(CallState::Active), second]), "", Lang::En);

@@ -3,11 +3,12 @@
 use wasm_bindgen::JsValue;
 use web_sys::{Document, HtmlElement, HtmlInputElement};
 
-use super::dom::{append, button, element, icon};
+use super::dom::{self, append, button, element, icon};
 use super::icons;
 use super::lamps::Lamps;
 use super::messages::Messages;
 use super::settings::Settings;
+use crate::state::PhoneState;
 
 /// The digits of the keypad and the letters below them (ITU-T E.161).
 const KEYS: [(&str, &str); 12] = [
@@ -24,6 +25,17 @@ const KEYS: [(&str, &str); 12] = [
     ("0", "+"),
     ("#", ""),
 ];
+
+/// What stands between the head and the call, one at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    /// Devices, codec, switches.
+    Settings,
+    /// Texts.
+    Messages,
+    /// Colleagues.
+    Lamps,
+}
 
 /// Every node that changes. `data-do` on a button names what a click does.
 pub struct Nodes {
@@ -93,6 +105,8 @@ pub struct Nodes {
     pub note: HtmlElement,
     /// Devices, do not disturb.
     pub settings: Settings,
+    /// The buttons that open the next two, and the mailbox's.
+    pub more: HtmlElement,
     /// Texts.
     pub messages: Messages,
     /// Colleagues and the mailbox.
@@ -122,6 +136,38 @@ pub struct Nodes {
 }
 
 impl Nodes {
+    /// Hides the row of buttons for texts and colleagues while there is nothing to tell: the gear brings it back.
+    pub fn fold(&self, state: &PhoneState) {
+        let told = !state.messages.list.is_empty()
+            || !state.lamps.is_empty()
+            || state.mailbox.as_ref().is_some_and(|mailbox| mailbox.waiting);
+        let open = self.settings.is_open() || self.messages.is_open() || self.lamps.is_open();
+        let focused = self.more.matches(":focus-within").unwrap_or(false);
+        dom::flag(&self.more, "hidden", !told && !open);
+        if focused && !told && !open {
+            // What is hidden loses the keyboard.
+            let _ = self.settings.button.focus();
+        }
+    }
+
+    /// Opens or closes one of the three sections below the head; the others close, so that the window fits the screen.
+    pub fn unfold(&self, section: Section, open: bool) {
+        if section == Section::Settings {
+            self.settings.show(open);
+        }
+        if open {
+            if section != Section::Settings {
+                self.settings.show(false);
+            }
+            if section != Section::Messages {
+                self.messages.show(false);
+            }
+            if section != Section::Lamps {
+                self.lamps.show(false);
+            }
+        }
+    }
+
     /// Builds the tree, not yet in the document.
     pub fn new(document: &Document) -> Result<Nodes, JsValue> {
         let box_ = |class: &str| element::<HtmlElement>(document, "div", &[("class", class)]);
@@ -304,6 +350,7 @@ impl Nodes {
             show_keypad,
             note,
             settings,
+            more,
             messages,
             lamps,
             card,

@@ -1,4 +1,4 @@
-//! Which devices are used, and whether calls come in: a section of the window that the gear opens.
+//! Devices, codec and what is done with calls by itself: a section of the window that the gear opens.
 
 use std::cell::RefCell;
 
@@ -9,8 +9,14 @@ use super::dom::{self, append, button, element, icon};
 use super::icons;
 use crate::js;
 use crate::request::Request;
-use crate::state::{DeviceKind, Devices};
+use crate::state::{DeviceKind, Devices, PhoneState, RegistrationState};
 use crate::strings::{Lang, Text};
+
+/// The codecs of the contract; the first choice leaves it to the browser.
+const CODECS: [&str; 5] = ["", "opus", "G722", "PCMA", "PCMU"];
+/// What is on or off, and what it is called.
+const SWITCHES: [(&str, Text); 3] =
+    [("quiet", Text::DoNotDisturb), ("answer", Text::AutoAnswer), ("hide", Text::HideNumber)];
 
 /// The section and the button that opens it.
 pub struct Settings {
@@ -19,80 +25,116 @@ pub struct Settings {
     /// What it opens.
     pub section: HtmlElement,
     document: Document,
-    labels: [HtmlElement; 3],
-    choices: [HtmlElement; 3],
-    quiet: HtmlElement,
-    quiet_label: HtmlElement,
+    /// A choice for each kind of device, then the codecs'.
+    choices: Vec<Row>,
+    switches: Vec<Row>,
+    sign_out: HtmlElement,
     drawn: RefCell<Option<(Devices, Lang)>>,
+}
+
+/// A label and what it is for; `data-set` names it.
+struct Row {
+    label: HtmlElement,
+    field: HtmlElement,
 }
 
 impl Settings {
     /// Builds it, closed.
     pub fn new(document: &Document) -> Result<Settings, JsValue> {
-        let gear = button(document, &[("class", "plain"), ("part", "settings"), ("data-do", "settings")])?;
+        let gear = button(
+            document,
+            &[("class", "plain"), ("part", "settings"), ("data-do", "settings"), ("aria-expanded", "false")],
+        )?;
         append(&gear, &[&icon(document, "", icons::GEAR)?])?;
         let section: HtmlElement = element(document, "div", &[("class", "settings"), ("hidden", "")])?;
-        let span = || element::<HtmlElement>(document, "span", &[("class", "label")]);
-        let mut labels = Vec::with_capacity(3);
-        let mut choices = Vec::with_capacity(3);
-        for kind in DeviceKind::ALL {
+        let row = |tag: &str, attributes: &[(&str, &str)]| -> Result<Row, JsValue> {
             let row: HtmlElement = element(document, "label", &[("class", "row")])?;
-            let (label, choice) =
-                (span()?, element::<HtmlElement>(document, "select", &[("data-device", kind.as_str())])?);
-            append(&row, &[&label, &choice])?;
+            let label: HtmlElement = element(document, "span", &[("class", "label")])?;
+            let field: HtmlElement = element(document, tag, attributes)?;
+            append(&row, &[&label, &field])?;
             append(&section, &[&row])?;
-            labels.push(label);
-            choices.push(choice);
+            Ok(Row { label, field })
+        };
+        let mut choices = Vec::with_capacity(4);
+        for kind in DeviceKind::ALL {
+            choices.push(row("select", &[("data-set", kind.as_str())])?);
         }
-        let row: HtmlElement = element(document, "label", &[("class", "row")])?;
-        let quiet: HtmlElement = element(document, "input", &[("type", "checkbox"), ("data-device", "none")])?;
-        let quiet_label = span()?;
-        append(&row, &[&quiet_label, &quiet])?;
-        append(&section, &[&row])?;
-        let three = |nodes: Vec<HtmlElement>| <[HtmlElement; 3]>::try_from(nodes).map_err(|_| JsValue::UNDEFINED);
+        choices.push(row("select", &[("data-set", "codec")])?);
+        let mut switches = Vec::with_capacity(SWITCHES.len());
+        for (name, _) in SWITCHES {
+            switches.push(row("input", &[("type", "checkbox"), ("data-set", name)])?);
+        }
+        let sign_out = button(document, &[("class", "small"), ("data-do", "sign-out")])?;
+        append(&section, &[&sign_out])?;
         Ok(Settings {
             button: gear,
             section,
             document: document.clone(),
-            labels: three(labels)?,
-            choices: three(choices)?,
-            quiet,
-            quiet_label,
+            choices,
+            switches,
+            sign_out,
             drawn: RefCell::default(),
         })
     }
 
+    /// Whether it is open.
+    pub fn is_open(&self) -> bool {
+        !self.section.has_attribute("hidden")
+    }
+
     /// Opens or closes it.
-    pub fn toggle(&self) {
-        let open = self.section.has_attribute("hidden");
+    pub fn show(&self, open: bool) {
         dom::flag(&self.section, "hidden", !open);
         dom::attribute(&self.button, "aria-expanded", if open { "true" } else { "false" });
     }
 
     /// Draws what changed.
-    pub fn update(&self, devices: &Devices, do_not_disturb: bool, lang: Lang) {
-        js::set(&self.quiet, "checked", &do_not_disturb.into());
-        let now = (devices.clone(), lang);
-        if self.drawn.borrow().as_ref() == Some(&now) {
-            return;
+    pub fn update(&self, state: &PhoneState, lang: Lang) {
+        let on = [state.do_not_disturb, state.auto_answer, state.anonymous];
+        for (row, on) in self.switches.iter().zip(on) {
+            js::set(&row.field, "checked", &on.into());
         }
+        dom::flag(&self.sign_out, "disabled", state.registration.state != RegistrationState::Registered);
+        let now = (state.devices.clone(), lang);
+        if self.drawn.borrow().as_ref() != Some(&now) {
+            self.list(&state.devices, lang);
+            self.drawn.replace(Some(now));
+        }
+        if let Some(codecs) = self.choices.last() {
+            let first = state.codecs.split([' ', ',', '\t', '\n']).find(|name| !name.is_empty()).unwrap_or_default();
+            let known = CODECS.into_iter().find(|codec| codec.eq_ignore_ascii_case(first));
+            js::set(&codecs.field, "value", &known.unwrap_or_default().into());
+        }
+    }
+
+    /// Writes all that is the same until devices or language change.
+    fn list(&self, devices: &Devices, lang: Lang) {
         dom::attribute(&self.button, "aria-label", lang.text(Text::Settings));
         dom::attribute(&self.button, "title", lang.text(Text::Settings));
-        dom::text(&self.quiet_label, lang.text(Text::DoNotDisturb));
-        for (kind, (label, choice)) in DeviceKind::ALL.into_iter().zip(self.labels.iter().zip(&self.choices)) {
-            dom::text(label, lang.text(Text::Device(kind)));
-            choice.set_text_content(None);
-            self.add(choice, "", lang.text(Text::SystemDevice));
+        dom::text(&self.sign_out, lang.text(Text::SignOut));
+        for (row, (_, label)) in self.switches.iter().zip(SWITCHES) {
+            dom::text(&row.label, lang.text(label));
+        }
+        for (kind, row) in DeviceKind::ALL.into_iter().zip(&self.choices) {
+            dom::text(&row.label, lang.text(Text::Device(kind)));
+            row.field.set_text_content(None);
+            self.add(&row.field, "", lang.text(Text::SystemDevice));
             for (number, device) in (1_u32..).zip(devices.list(kind)) {
                 if device.label.is_empty() {
-                    self.add(choice, &device.id, &lang.fill(Text::UnnamedDevice, &number.to_string()));
+                    self.add(&row.field, &device.id, &lang.fill(Text::UnnamedDevice, &number.to_string()));
                 } else {
-                    self.add(choice, &device.id, &device.label);
+                    self.add(&row.field, &device.id, &device.label);
                 }
             }
-            js::set(choice, "value", &devices.used(kind).into());
+            js::set(&row.field, "value", &devices.used(kind).into());
         }
-        self.drawn.replace(Some(now));
+        if let Some(row) = self.choices.last() {
+            dom::text(&row.label, lang.text(Text::PreferredCodec));
+            row.field.set_text_content(None);
+            for codec in CODECS {
+                self.add(&row.field, codec, if codec.is_empty() { lang.text(Text::AnyCodec) } else { codec });
+            }
+        }
     }
 
     fn add(&self, choice: &Element, id: &str, label: &str) {
@@ -105,10 +147,17 @@ impl Settings {
     /// What a change of one of the fields asks for.
     pub fn changed(&self, event: &Event) -> Option<Request> {
         let field = event.target()?.dyn_into::<Element>().ok()?;
-        let device = field.get_attribute("data-device")?;
-        let Some(kind) = DeviceKind::ALL.into_iter().find(|kind| kind.as_str() == device) else {
-            return Some(Request::DoNotDisturb { on: js::get(&field, "checked").is_truthy() });
-        };
-        Some(Request::Device { kind, id: js::get(&field, "value").as_string()? })
+        let on = js::get(&field, "checked").is_truthy();
+        let value = || js::get(&field, "value").as_string();
+        Some(match field.get_attribute("data-set")?.as_str() {
+            "quiet" => Request::DoNotDisturb { on },
+            "answer" => Request::AutoAnswer { on },
+            "hide" => Request::Anonymous { on },
+            "codec" => Request::Codec { name: value()? },
+            device => {
+                let kind = DeviceKind::ALL.into_iter().find(|kind| kind.as_str() == device)?;
+                Request::Device { kind, id: value()? }
+            }
+        })
     }
 }
