@@ -12,6 +12,12 @@ use crate::service::Service;
 /// Where phones connect.
 pub const SERVER: &str = "ws://127.0.0.1:8088/ws";
 
+/// The same with TLS.
+pub const SECURE_SERVER: &str = "wss://127.0.0.1:8089/ws";
+
+/// Ports of its media, see `asterisk/rtp.conf`.
+pub const MEDIA_PORTS: &str = "20000-20999";
+
 /// Where Asterisk keeps voice messages.
 const MAILBOXES: &str = "var/spool/asterisk/voicemail";
 
@@ -99,6 +105,18 @@ impl Asterisk {
         fs::create_dir_all(&folder)?;
         let number = fs::read_dir(&folder)?.count();
         fs::write(folder.join(format!("msg{number:04}.txt")), "[message]\norigmailbox=100\n")?;
+        Ok(())
+    }
+
+    /// Takes every voice message out of a mailbox.
+    ///
+    /// # Errors
+    /// When a file cannot be removed.
+    pub fn empty_mailbox(&self, mailbox: &str) -> Result<()> {
+        let folder = self.root.join(MAILBOXES).join("default").join(mailbox);
+        if folder.exists() {
+            fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        }
         Ok(())
     }
 

@@ -51,6 +51,8 @@ pub struct Setting {
     pub deny_microphone: bool,
     /// There is no microphone (Chromium).
     pub no_microphone: bool,
+    /// Nothing is played before the user touches the page (Chromium).
+    pub silent: bool,
 }
 
 /// A browser with a page open. The session ends with the case, see [`Rig::close_browsers`].
@@ -203,11 +205,14 @@ fn chromium(speech: &Path, setting: Setting) -> Map<String, Value> {
         "--disable-backgrounding-occluded-windows".into(),
         "--disable-background-timer-throttling".into(),
         "--disable-features=WebRtcHideLocalIpsWithMdns,MediaRouter,OptimizationHints".into(),
-        "--autoplay-policy=no-user-gesture-required".into(),
         // ICE leaves the loopback interface out unless it is told otherwise.
         "--allow-loopback-in-peer-connection".into(),
         "--window-size=1000,800".into(),
     ];
+    flags.push(format!(
+        "--autoplay-policy={}",
+        if setting.silent { "user-gesture-required" } else { "no-user-gesture-required" }
+    ));
     if !setting.deny_microphone {
         flags.push("--use-fake-ui-for-media-stream".into());
     }
@@ -244,6 +249,8 @@ fn firefox() -> Map<String, Value> {
 fn capabilities(name: &str, key: &str, options: &Value) -> Map<String, Value> {
     let mut all = Map::new();
     all.insert("browserName".into(), json!(name));
+    // The certificate of wss:// is made for each run.
+    all.insert("acceptInsecureCerts".into(), json!(true));
     all.insert("timeouts".into(), json!({ "script": 90_000, "pageLoad": 30_000 }));
     all.insert(key.into(), options.clone());
     all

@@ -9,10 +9,14 @@ mod instance;
 mod leave;
 mod lines;
 mod messages;
+mod network;
 mod pair;
 mod peer;
+mod peer_faults;
 mod recovery;
 mod ring_time;
+mod routing;
+mod sign_in;
 mod window;
 
 use std::future::Future;
@@ -55,16 +59,21 @@ pub fn all() -> Vec<Case> {
         calls: digits_in_the_media digits_by_info digits_in_firefox devices do_not_disturb auto_answer quality codecs;
         lines: hold_in_chromium hold_in_firefox held_by_the_far_end second_call call_waiting blind_transfer
             failed_transfer attended_transfer transferred conference bridge session_timer server_restarts;
-        messages: texts texts_not_delivered lamp presence mailbox mailbox_without_subscription publish;
+        messages: texts texts_firefox texts_not_delivered lamp lamp_firefox presence presence_firefox mailbox
+            mailbox_firefox mailbox_without_subscription publish;
         pair: asterisk embedded declined missed embedded_numbers;
         firefox: echo calls_chromium is_called endings;
         errors: malformed_account account_unauthorized account_missing account_unreachable server_url no_sip no_server
             next_server cut_in_the_middle_of_invite no_microphone microphone_denied header_injection;
-        window: opens corners moves buttons languages modes;
+        window: opens corners moves fits buttons languages modes;
         csp: chromium firefox;
         instance: reload reload_firefox two_phones;
         recovery: connection_lost connection_lost_firefox;
+        network: wss wss_firefox trickled_candidates half_open_connection media_stall media_cut;
+        routing: sent_elsewhere answered_by_itself without_a_name taken_over;
+        sign_in: before_expiry after_a_refusal sound_blocked;
         leave: in_a_call while_it_rings firefox;
+        peer_faults: forked_second_answer glare session_interval_too_small second_challenge gathering_that_never_ends;
         ring_time: chromium;
     }
 }

@@ -69,8 +69,11 @@ async fn serve(stream: TcpStream, fault: Fault) -> Result<()> {
 }
 
 /// Accepts a WebSocket and the subprotocol that was asked for.
+///
+/// # Errors
+/// When the other side speaks no WebSocket.
 #[allow(clippy::result_large_err, reason = "the signature is the library's")]
-async fn accept(stream: TcpStream) -> Result<WebSocketStream<TcpStream>> {
+pub async fn accept(stream: TcpStream) -> Result<WebSocketStream<TcpStream>> {
     let agree = |_: &Request, mut response: Response| {
         response.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("sip"));
         Ok(response)

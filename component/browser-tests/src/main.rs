@@ -11,8 +11,11 @@ mod cases;
 mod fault;
 mod namespace;
 mod phone;
+mod relay;
 mod rig;
+mod script;
 mod service;
+mod stun;
 
 use std::process::ExitCode;
 use std::sync::Arc;

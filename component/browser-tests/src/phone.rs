@@ -73,6 +73,19 @@ impl Phone {
         Ok(phone)
     }
 
+    /// As [`Self::at_demo`], by way of another address than the server's own, with `more` fields of the account.
+    ///
+    /// # Errors
+    /// When it does not register.
+    pub async fn at_demo_through(rig: &Rig, voice: Voice, name: &str, server: &str, more: Value) -> Result<Self> {
+        let phone = Self::open(rig, Kind::Chromium, voice, json!({ "lang": "en" })).await?;
+        let body = "const account = await (await fetch(`/account/${args.name}`)).json();
+            probe.phone().account = { ...account, server: [args.server], ...args.more }";
+        phone.browser.run(body, json!({ "name": name, "server": server, "more": more })).await?;
+        phone.registered().await?;
+        Ok(phone)
+    }
+
     /// Sets the property `account`.
     ///
     /// # Errors

@@ -67,6 +67,11 @@ impl Rig {
         format!("http://{}/test/{name}", self.demo.addr)
     }
 
+    /// Where phones connect to the embedded server.
+    pub fn demo_server(&self) -> String {
+        format!("ws://{}/ws", self.demo.addr)
+    }
+
     /// Keeps a browser, to be closed at the end of the case.
     pub fn opened(&self, name: &str, client: &Client) {
         if let Ok(mut browsers) = self.browsers.lock() {

@@ -3,10 +3,10 @@
 
 const peer = { sessions: [], states: [] };
 
-// Registers; resolves when the server has accepted.
-peer.register = ({ server, uri, password }) => new Promise((done, fail) => {
+// Registers; resolves when the server has accepted. `settings` are JsSIP's own.
+peer.register = ({ server, uri, password, settings }) => new Promise((done, fail) => {
   const socket = new JsSIP.WebSocketInterface(server);
-  peer.ua = new JsSIP.UA({ sockets: [socket], uri, password, session_timers: false, register_expires: 300 });
+  peer.ua = new JsSIP.UA({ sockets: [socket], uri, password, session_timers: false, register_expires: 300, ...settings });
   peer.ua.on("registered", () => done(true));
   peer.ua.on("registrationFailed", event => fail(new Error(event.cause)));
   peer.ua.on("newRTCSession", ({ session }) => {
@@ -27,9 +27,9 @@ peer.register = ({ server, uri, password }) => new Promise((done, fail) => {
 });
 
 // Calls as a user does: by a click on the page's button.
-peer.call = target => {
+peer.call = (target, iceServers = []) => {
   const button = document.getElementById("peer-call");
-  button.onclick = () => peer.ua.call(target, { mediaConstraints: { audio: true, video: false }, pcConfig: { iceServers: [] } });
+  button.onclick = () => peer.ua.call(target, { mediaConstraints: { audio: true, video: false }, pcConfig: { iceServers } });
   button.click();
 };
 peer.local = () => peer.session.connection.getLocalStreams?.()[0] ?? new MediaStream(peer.session.connection.getSenders().map(sender => sender.track));

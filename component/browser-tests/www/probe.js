@@ -12,6 +12,7 @@ const probe = {
   violations: [],  // what the Content Security Policy refused
   errors: [],      // what nobody caught
   microphone: [],  // constraints of each getUserMedia
+  applied: [],     // types of the descriptions of the far end that were applied
   clicks: [],      // performance.now() of each click, before anybody else saw it
   answers: {},     // path -> {status, type, body}: what fetch answers instead of the server
 };
@@ -53,11 +54,43 @@ window.fetch = async (resource, options) => {
 // ---- what must not be left behind
 
 const made = { connections: [], contexts: [], tracks: [] };
+const RTCPeerConnectionOfTheBrowser = window.RTCPeerConnection;
 window.RTCPeerConnection = class extends RTCPeerConnection {
   constructor(...args) {
     super(...args);
     made.connections.push(this);
   }
+
+  setRemoteDescription(description, ...rest) {
+    probe.applied.push(description.type);
+    return super.setRemoteDescription(description, ...rest);
+  }
+};
+// A far end for servers that have none: it speaks a tone, and counts as nothing of the phone's.
+probe.far = {
+  async answer(offer) {
+    const far = probe.far.connection ??= new RTCPeerConnectionOfTheBrowser();
+    await far.setRemoteDescription({ type: "offer", sdp: offer });
+    if (!probe.far.context) {
+      probe.far.context = new AudioContextOfTheBrowser();
+      const tone = new OscillatorNode(probe.far.context);
+      const sink = new MediaStreamAudioDestinationNode(probe.far.context);
+      tone.connect(sink);
+      tone.start();
+      probe.far.track = sink.stream.getTracks()[0];
+    }
+    if (!far.getSenders().some(sender => sender.track)) far.addTrack(probe.far.track);
+    await far.setLocalDescription();
+    await probe.until(() => far.iceGatheringState === "complete", 10000);
+    return far.localDescription.sdp;
+  },
+  async offer() {
+    return (await probe.far.connection.createOffer()).sdp;
+  },
+  close() {
+    probe.far.connection?.close();
+    probe.far.connection = null;
+  },
 };
 const AudioContextOfTheBrowser = window.AudioContext;
 window.AudioContext = class extends AudioContextOfTheBrowser {
@@ -72,6 +105,14 @@ probe.open = () => ({
   contexts: made.contexts.filter(it => it.state !== "closed").length,
   tracks: made.tracks.filter(it => it.readyState === "live").length,
 });
+
+// Sends no packet of sound any more, while everything else stands, or sends again.
+probe.hush = silent => Promise.all(made.connections.filter(it => it.connectionState !== "closed").flatMap(it => it.getSenders()).map(sender => {
+  if (silent) sender.kept = sender.track;
+  return sender.replaceTrack(silent ? null : sender.kept);
+}));
+// A way for packets stands on each connection that is open.
+probe.connected = () => made.connections.filter(it => it.connectionState !== "closed").every(it => it.connectionState === "connected");
 
 // ---- the microphone
 

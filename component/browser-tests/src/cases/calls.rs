@@ -85,7 +85,7 @@ pub async fn devices(rig: &Rig) -> Result<()> {
     phone.record(7.0).await?.is_echo(rig)?;
     // The window's own pickers.
     let body = "const root = probe.phone().shadowRoot; probe.press('settings');
-        const choice = root.querySelector('[data-device=microphone]');
+        const choice = root.querySelector('[data-set=microphone]');
         choice.value = ''; choice.dispatchEvent(new Event('change', { bubbles: true }));
         return [choice.checkVisibility(), probe.phone().devices.microphone]";
     let changed = phone.browser.run(body, json!(null)).await?;

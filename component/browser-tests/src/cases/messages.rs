@@ -10,8 +10,8 @@ use crate::browser::{Kind, Voice};
 use crate::phone::Phone;
 use crate::rig::Rig;
 
-async fn phone(rig: &Rig, user: &str) -> Result<Phone> {
-    Phone::at_asterisk(rig, Kind::Chromium, Voice::A, user).await
+async fn phone(rig: &Rig, kind: Kind, user: &str) -> Result<Phone> {
+    Phone::at_asterisk(rig, kind, Voice::A, user).await
 }
 
 /// Types into a field of the window and ends with `Enter`, as a user does.
@@ -46,8 +46,9 @@ async fn told(phone: &Phone, status: &str) -> Result<Value> {
 }
 
 /// Two elements write to each other through Asterisk: one by the method, one by keyboard in the window.
-pub async fn texts(rig: &Rig) -> Result<()> {
-    let (alice, bob) = (phone(rig, "100").await?, phone(rig, "101").await?);
+async fn texts_in(rig: &Rig, kind: Kind) -> Result<()> {
+    // geckodriver has one Firefox at a time: the one who is looked at.
+    let (alice, bob) = (phone(rig, kind, "100").await?, phone(rig, Kind::Chromium, "101").await?);
     let text = "Привет, <b>Bob</b> & Co";
     alice.browser.run("await probe.phone().sendMessage('101', args)", json!(text)).await?;
     let message = bob.until("probe.fired('message')[0]").await?;
@@ -69,9 +70,19 @@ pub async fn texts(rig: &Rig) -> Result<()> {
     bob.says("You to 100: three").await
 }
 
+/// Chromium.
+pub async fn texts(rig: &Rig) -> Result<()> {
+    texts_in(rig, Kind::Chromium).await
+}
+
+/// Firefox.
+pub async fn texts_firefox(rig: &Rig) -> Result<()> {
+    texts_in(rig, Kind::Firefox).await
+}
+
 /// Nobody has the number: the promise and the window say so. A text that is too long is not sent.
 pub async fn texts_not_delivered(rig: &Rig) -> Result<()> {
-    let phone = phone(rig, "100").await?;
+    let phone = phone(rig, Kind::Chromium, "100").await?;
     let body = "return probe.phone().sendMessage('999', 'hello').then(() => 'taken', ({ code, sipStatus }) => ({ code, sipStatus }))";
     let failure = phone.browser.run(body, json!(null)).await?;
     ensure!(failure == json!({ "code": "not-found", "sipStatus": 404 }), "{failure}");
@@ -89,8 +100,9 @@ pub async fn texts_not_delivered(rig: &Rig) -> Result<()> {
 }
 
 /// A busy lamp: free, ringing, busy, free; a press calls.
-pub async fn lamp(rig: &Rig) -> Result<()> {
-    let (alice, bob) = (phone(rig, "100").await?, phone(rig, "101").await?);
+async fn lamp_in(rig: &Rig, kind: Kind) -> Result<()> {
+    // geckodriver has one Firefox at a time: the one who is looked at.
+    let (alice, bob) = (phone(rig, kind, "100").await?, phone(rig, Kind::Chromium, "101").await?);
     alice
         .browser
         .run("window.unsubscribe = probe.phone().subscribe('101', 'dialog'); probe.phone().open()", json!(null))
@@ -129,13 +141,23 @@ pub async fn lamp(rig: &Rig) -> Result<()> {
     Ok(())
 }
 
+/// Chromium.
+pub async fn lamp(rig: &Rig) -> Result<()> {
+    lamp_in(rig, Kind::Chromium).await
+}
+
+/// Firefox.
+pub async fn lamp_firefox(rig: &Rig) -> Result<()> {
+    lamp_in(rig, Kind::Firefox).await
+}
+
 /// Presence as Asterisk makes it from the state of a phone.
-pub async fn presence(rig: &Rig) -> Result<()> {
-    let alice = phone(rig, "100").await?;
+async fn presence_in(rig: &Rig, kind: Kind) -> Result<()> {
+    let alice = phone(rig, kind, "100").await?;
     alice.browser.run("probe.phone().subscribe('101', 'presence'); probe.phone().open()", json!(null)).await?;
     told(&alice, "offline").await?;
     alice.says("101 — not reachable").await?;
-    let bob = phone(rig, "101").await?;
+    let bob = phone(rig, Kind::Chromium, "101").await?;
     told(&alice, "available").await?;
     alice.says("101 — free").await?;
     bob.dial("600").await?;
@@ -147,9 +169,20 @@ pub async fn presence(rig: &Rig) -> Result<()> {
     told(&alice, "available").await.map(drop)
 }
 
+/// Chromium.
+pub async fn presence(rig: &Rig) -> Result<()> {
+    presence_in(rig, Kind::Chromium).await
+}
+
+/// Firefox.
+pub async fn presence_firefox(rig: &Rig) -> Result<()> {
+    presence_in(rig, Kind::Firefox).await
+}
+
 /// Voice messages, subscribed to: counted in the window, whose button calls the mailbox.
-pub async fn mailbox(rig: &Rig) -> Result<()> {
-    let phone = phone(rig, "100").await?;
+async fn mailbox_in(rig: &Rig, kind: Kind) -> Result<()> {
+    rig.asterisk.empty_mailbox("100")?;
+    let phone = phone(rig, kind, "100").await?;
     phone.browser.run("probe.phone().subscribe('', 'message-summary'); probe.phone().open()", json!(null)).await?;
     phone.until("probe.fired('notify').at(-1)?.state?.waiting === false").await?;
     rig.asterisk.leave_message("100")?;
@@ -163,9 +196,19 @@ pub async fn mailbox(rig: &Rig) -> Result<()> {
     phone.ended().await.map(drop)
 }
 
+/// Chromium.
+pub async fn mailbox(rig: &Rig) -> Result<()> {
+    mailbox_in(rig, Kind::Chromium).await
+}
+
+/// Firefox.
+pub async fn mailbox_firefox(rig: &Rig) -> Result<()> {
+    mailbox_in(rig, Kind::Firefox).await
+}
+
 /// Asterisk tells of voice messages unasked, as it does where the mailbox belongs to the endpoint.
 pub async fn mailbox_without_subscription(rig: &Rig) -> Result<()> {
-    let phone = phone(rig, "101").await?;
+    let phone = phone(rig, Kind::Chromium, "101").await?;
     open(&phone).await?;
     rig.asterisk.leave_message("101")?;
     let told = phone.until("probe.fired('notify').at(-1)?.state?.waiting && probe.fired('notify').at(-1)").await?;
@@ -178,7 +221,7 @@ pub async fn mailbox_without_subscription(rig: &Rig) -> Result<()> {
 
 /// Asterisk takes no presence: the promise says so, and nothing is tried again and again.
 pub async fn publish(rig: &Rig) -> Result<()> {
-    let phone = phone(rig, "100").await?;
+    let phone = phone(rig, Kind::Chromium, "100").await?;
     let body = "return probe.phone().publish('busy', 'lunch').then(() => 'taken', ({ sipStatus }) => sipStatus)";
     let status = phone.browser.run(body, json!(null)).await?;
     ensure!(status == json!(489), "{status}");

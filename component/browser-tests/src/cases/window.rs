@@ -11,6 +11,7 @@ use crate::rig::Rig;
 const ENTER: char = '\u{E007}';
 const RIGHT: char = '\u{E014}';
 const UP: char = '\u{E013}';
+const TAB: char = '\u{E004}';
 
 async fn phone(rig: &Rig, lang: &str) -> Result<Phone> {
     let attributes = json!({ "lang": lang, "account-url": "/account/alice" });
@@ -111,6 +112,64 @@ pub async fn moves(rig: &Rig) -> Result<()> {
     ensure!(again == place, "left at {place:?}, found at {again:?}");
     phone.browser.client().set_window_size(500, 500).await?;
     is_on_screen(&phone).await
+}
+
+/// In a viewport of 800 pixels the window stands whole, with room, whatever is open in it; what is of no use folds away.
+pub async fn fits(rig: &Rig) -> Result<()> {
+    let phone = phone(rig, "en").await?;
+    phone
+        .browser
+        .run("probe.phone().open(); window.frame = [outerWidth - innerWidth, outerHeight - innerHeight]", json!(null))
+        .await?;
+    let frame = phone.browser.run("return window.frame", json!(null)).await?;
+    let frame = |index: usize| frame[index].as_u64().and_then(|pixels| u32::try_from(pixels).ok()).context("a frame");
+    phone.browser.client().set_window_size(1_000 + frame(0)?, 800 + frame(1)?).await?;
+    phone.until("innerHeight === 800").await?;
+    let shown = "probe.phone().shadowRoot.querySelector('[data-do=messages]').checkVisibility()";
+    ensure!(
+        phone.browser.run(&format!("return {shown}"), json!(null)).await? == false,
+        "nothing is told, the row is there"
+    );
+    // Rest: an animation still moves it.
+    let room = "(() => { const box = probe.part('window'); return probe.phone().shadowRoot.getAnimations().every(it => it.playState !== 'running')\
+         && [Math.round(box.getBoundingClientRect().height), box.scrollHeight - box.clientHeight]; })()";
+    let mut heights = Vec::new();
+    let mut measure = async |what: &str| -> Result<()> {
+        let height = phone.until(room).await?;
+        heights.push(format!("{what} {}", height[0]));
+        let (height, hidden) = (height[0].as_u64().unwrap_or(u64::MAX), height[1].as_u64().unwrap_or(u64::MAX));
+        ensure!(height <= 700 && hidden == 0, "{what}: {height} pixels, {hidden} of them hidden");
+        Ok(())
+    };
+    measure("idle").await?;
+    phone.press("settings").await?;
+    phone.until(shown).await?;
+    measure("settings").await?;
+    let open = "probe.phone().shadowRoot.querySelector(`[data-do=${args}]`).click()";
+    phone.browser.run(open, json!("messages")).await?;
+    phone.until("probe.part('messages').checkVisibility() && !probe.phone().shadowRoot.querySelector('.settings').checkVisibility()").await?;
+    measure("messages").await?;
+    phone.browser.run(open, json!("lamps")).await?;
+    phone.until("probe.part('lamps').checkVisibility() && !probe.part('messages').checkVisibility()").await?;
+    measure("lamps").await?;
+    phone.browser.run(open, json!("lamps")).await?;
+    phone.until(&format!("!{shown}")).await?;
+    phone.dial("600").await?;
+    phone.call_is("active").await?;
+    measure("in a call").await?;
+    println!("the window's height: {}", heights.join(", "));
+    // By keyboard alone: from the gear to the switch that answers by itself.
+    phone.browser.run("probe.part('settings').focus()", json!(null)).await?;
+    phone.browser.keys(&[ENTER]).await?;
+    let focused = "probe.phone().shadowRoot.activeElement?.dataset.set";
+    for _ in 0..12 {
+        if phone.browser.run(&format!("return {focused} ?? null"), json!(null)).await? == "answer" {
+            break;
+        }
+        phone.browser.keys(&[TAB]).await?;
+    }
+    phone.browser.keys(&[' ']).await?;
+    phone.until("probe.phone().autoAnswer === true").await.map(drop)
 }
 
 /// Call and hang up become answer and decline; what makes no sense is disabled.

@@ -1,0 +1,153 @@
+//! Networks that are slow, that fall silent, that lose one way: candidates that come late, a connection that only looks
+//! open, media that stall.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+
+use super::asterisk_is_idle;
+use crate::asterisk::{MEDIA_PORTS, SECURE_SERVER};
+use crate::browser::{Kind, Voice};
+use crate::namespace::Cut;
+use crate::phone::{Phone, account, in_call};
+use crate::relay::{Relay, Way, with_body};
+use crate::rig::Rig;
+use crate::stun::Stun;
+
+/// Over TLS, with voice: once in each browser.
+async fn secure(rig: &Rig, kind: Kind) -> Result<()> {
+    let phone = Phone::open(rig, kind, Voice::A, json!({ "lang": "en" })).await?;
+    let mut secure = account("100", "pw-100");
+    secure["server"] = json!([SECURE_SERVER]);
+    phone.sign_in(&secure).await?;
+    phone.registered().await?;
+    let via = "return [probe.sockets[0].url, probe.sent('REGISTER')[0].text.match(/Via: (SIP\\S+)/)[1]]";
+    let via = phone.browser.run(via, Value::Null).await?;
+    ensure!(via == json!([SECURE_SERVER, "SIP/2.0/WSS"]), "{via}");
+    phone.dial("600").await?;
+    phone.call_is("active").await?;
+    phone.record(7.0).await?.is_echo(rig)?;
+    phone.press("hangup").await?;
+    phone.ended().await.map(drop)
+}
+
+/// Chromium.
+pub async fn wss(rig: &Rig) -> Result<()> {
+    secure(rig, Kind::Chromium).await
+}
+
+/// Firefox.
+pub async fn wss_firefox(rig: &Rig) -> Result<()> {
+    secure(rig, Kind::Firefox).await
+}
+
+/// Neither INVITE nor its answers bring a candidate to the other side: those that are found later, at the latest by a slow
+/// STUN server, follow by INFO (RFC 8840), and lead the voices there.
+pub async fn trickled_candidates(rig: &Rig) -> Result<()> {
+    let stun = Stun::start(Duration::from_millis(1_500)).await?;
+    let relay = Relay::start(&rig.demo_server(), |way, text| {
+        let described = text.starts_with("INVITE ") || text.starts_with("SIP/2.0 ");
+        let Some((head, body)) = text.split_once("\r\n\r\n").filter(|_| described && way == Way::ToServer) else {
+            return vec![(way, text)];
+        };
+        if !head.contains("application/sdp") {
+            return vec![(way, text)];
+        }
+        let kept: Vec<&str> = body.split("\r\n").filter(|line| !line.starts_with("a=candidate:")).collect();
+        vec![(way, with_body(&text, &kept.join("\r\n")))]
+    })
+    .await?;
+    let ice = json!({ "iceServers": [{ "urls": [stun.url()] }] });
+    let alice = Phone::at_demo_through(rig, Voice::A, "alice", &relay.url(), ice.clone()).await?;
+    let bob = Phone::at_demo_through(rig, Voice::B, "bob", &relay.url(), ice).await?;
+    alice.dial("1002").await?;
+    bob.press("answer").await?;
+    in_call(&alice, &bob).await?;
+    // Which one leads there first, a host's that came behind the description or the server's, is nobody's business: with
+    // it a browser stops looking for more.
+    let trickled = "probe.sent('INFO').some(it => /application\\/trickle-ice-sdpfrag/.test(it.text) && /a=candidate:/.test(it.text))";
+    alice.until(trickled).await?;
+    for phone in [&alice, &bob] {
+        phone.until("probe.sent('INFO').some(it => /a=end-of-candidates/.test(it.text))").await?;
+    }
+    let (one, other) = tokio::try_join!(alice.record(8.0), bob.record(8.0))?;
+    let there = other.heard_of(rig, &one)?;
+    let back = one.heard_of(rig, &other)?;
+    println!("by trickled candidates alone: {there:.2?}, {back:.2?}");
+    // Nothing of it was a second description.
+    let again = "return probe.wire.filter(it => /^INVITE /.test(it.text) && /^To:.*;tag=/im.test(it.text)).length";
+    let again = alice.browser.run(again, Value::Null).await?;
+    ensure!(again == json!(0), "{again} re-INVITEs");
+    alice.press("hangup").await?;
+    bob.ended().await.map(drop)
+}
+
+/// The connection stays open and nothing comes any more, in the middle of a call: no pong, so a new connection, and the
+/// call goes on over it.
+pub async fn half_open_connection(rig: &Rig) -> Result<()> {
+    // Keep-alives as often as they can be (RFC 5626 §4.4), else the case takes a minute.
+    let relay = Relay::start(&rig.demo_server(), |way, text| {
+        let registered = way == Way::ToPhone && text.starts_with("SIP/2.0 200") && text.contains(" REGISTER\r\n");
+        vec![(way, if registered { text.replacen("\r\n", "\r\nFlow-Timer: 5\r\n", 1) } else { text })]
+    })
+    .await?;
+    let phone = Phone::at_demo_through(rig, Voice::A, "alice", &relay.url(), json!({})).await?;
+    phone.dial("600").await?;
+    phone.call_is("active").await?;
+    phone.until("probe.wire.some(it => !it.out && /^[\\r\\n]+$/.test(it.text))").await?;
+    relay.silence();
+    phone.browser.until("probe.sockets.length === 2", Duration::from_secs(30)).await?;
+    phone.registered().await?;
+    phone.call_is("active").await?;
+    phone.until("probe.wire.some(it => it.socket === 1 && !it.out && /^SIP\\/2.0 200/.test(it.text) && /CSeq: *[0-9]+ INVITE/i.test(it.text))").await?;
+    phone.record(7.0).await?.is_echo(rig)?;
+    phone.press("hangup").await?;
+    phone.until("probe.wire.some(it => it.socket === 1 && it.out && /^BYE /.test(it.text))").await?;
+    let ended = phone.ended().await?;
+    ensure!(ended == "local-hangup", "{ended}");
+    Ok(())
+}
+
+/// The user name fragment of the last offer that was sent, apart from the first one's.
+const NEW_ICE: &str = "(fragments => fragments.length > 1 && fragments.at(-1) !== fragments[0] && fragments.at(-1))(\
+    probe.sent('INVITE').map(it => it.text.match(/a=ice-ufrag:(\\S+)/)?.[1]).filter(Boolean))";
+
+/// Bob's packets stop although the way stands: one new beginning of ICE, and the call is left to go on. When they come
+/// again he is heard.
+pub async fn media_stall(rig: &Rig) -> Result<()> {
+    let alice = Phone::at_demo(rig, Kind::Chromium, Voice::A, "alice").await?;
+    let bob = Phone::at_demo(rig, Kind::Chromium, Voice::B, "bob").await?;
+    alice.dial("1002").await?;
+    bob.press("answer").await?;
+    in_call(&alice, &bob).await?;
+    alice.until("probe.fired('quality').length >= 1").await?;
+    bob.browser.run("await probe.hush(true)", Value::Null).await?;
+    alice.browser.until(NEW_ICE, Duration::from_secs(20)).await?;
+    in_call(&alice, &bob).await?;
+    let sockets = alice.browser.run("return probe.sockets.length", Value::Null).await?;
+    ensure!(sockets == json!(1), "{sockets} connections: the one there is was good");
+    bob.browser.run("await probe.hush(false)", Value::Null).await?;
+    let (one, other) = tokio::try_join!(alice.record(8.0), bob.record(8.0))?;
+    other.heard_of(rig, &one)?;
+    one.heard_of(rig, &other)?;
+    alice.press("hangup").await?;
+    bob.ended().await.map(drop)
+}
+
+/// Packets of the far end arrive no more: ICE begins anew until there is a way, and the voice is back.
+pub async fn media_cut(rig: &Rig) -> Result<()> {
+    let phone = Phone::at_asterisk(rig, Kind::Chromium, Voice::A, "100").await?;
+    phone.dial("600").await?;
+    phone.call_is("active").await?;
+    phone.until("probe.call().remoteStream").await?;
+    let cut = Cut::udp_from(MEDIA_PORTS)?;
+    phone.browser.until(NEW_ICE, Duration::from_secs(30)).await?;
+    drop(cut);
+    phone.call_is("active").await?;
+    phone.browser.until("probe.connected()", Duration::from_secs(30)).await?;
+    phone.record(7.0).await?.is_echo(rig)?;
+    phone.press("hangup").await?;
+    phone.ended().await?;
+    asterisk_is_idle(rig, Duration::from_secs(5)).await
+}
