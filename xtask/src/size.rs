@@ -13,7 +13,7 @@ use crate::paths::Paths;
 /// calls did; with transfer, conference, messages, subscriptions and the rest it does not.
 const GOAL: usize = 130_000;
 /// More than this it must not take: what it takes today, with some room for the folder that it is built in.
-const BAR: usize = 222_000;
+const BAR: usize = 225_000;
 /// What is loaded before the first call. The engine is loaded when the voice processing is switched on.
 const PAGE: [&str; 2] = ["soft-phone.js", "soft-phone.wasm"];
 
