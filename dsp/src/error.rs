@@ -18,6 +18,15 @@ pub enum Error {
         /// Samples that came.
         actual: usize,
     },
+    /// The blocks given to a [`FrameAdapter`](crate::FrameAdapter) are not equally long.
+    BlockLength {
+        /// Samples of the far end.
+        far: usize,
+        /// Samples of the near end.
+        near: usize,
+        /// Room for output.
+        out: usize,
+    },
     /// A value of the configuration is out of range.
     Config {
         /// Its name, as in the serialised form.
@@ -39,6 +48,12 @@ impl fmt::Display for Error {
             }
             Error::FrameLength { expected, actual } => {
                 write!(f, "a frame of 10 ms has {expected} samples, not {actual}")
+            }
+            Error::BlockLength { far, near, out } => {
+                write!(
+                    f,
+                    "blocks differ in length: {far} samples of the far end, {near} of the near end, room for {out}"
+                )
             }
             Error::Config { field, value, range: (low, high) } => {
                 write!(f, "{field} = {value} is not between {low} and {high}")

@@ -1,17 +1,24 @@
 #![doc = include_str!("../README.md")]
 
+mod adapter;
 mod config;
 mod echo;
 mod error;
 mod fft;
+mod gain;
+mod high_pass;
 mod level;
+mod limiter;
 mod neural;
+mod noise;
 mod processor;
 mod simd;
 mod stats;
 mod stft;
 mod suppressor;
+mod vad;
 
+pub use adapter::FrameAdapter;
 pub use config::{
     Config, EchoCancellation, GainControl, HighPass, NoiseEngine, NoiseLevel, NoiseSuppression, SAMPLE_RATES,
 };

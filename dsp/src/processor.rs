@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use crate::config::{Config, NoiseEngine, SAMPLE_RATES};
 use crate::echo::{EchoCanceller, LINEAR_BINS};
+use crate::gain::AutomaticGain;
+use crate::high_pass::HighPass;
 use crate::level::LevelMeter;
 use crate::neural::{Network, NeuralSuppressor};
+use crate::noise::NoiseSuppressor;
 use crate::suppressor::Suppressor;
 use crate::{Error, Stats};
 
@@ -19,8 +22,10 @@ pub struct AudioProcessor {
     rate: u32,
     frame: usize,
     config: Config,
+    high_pass: Option<HighPass>,
     echo: Option<EchoCanceller>,
     suppressor: Option<Suppressor>,
+    gain: Option<AutomaticGain>,
     network: Option<Arc<Network>>,
     near: Vec<f32>,
     far: Vec<f32>,
@@ -71,16 +76,20 @@ impl AudioProcessor {
             }
             _ => None,
         };
-        let suppressor = if neural.is_some() || config.echo.is_some_and(|echo| echo.suppress) {
-            Some(Suppressor::new(rate, LINEAR_BINS, neural).ok_or(unsupported)?)
+        let spectral = config.noise.filter(|noise| noise.engine == NoiseEngine::Spectral);
+        let spectral = spectral.map(|noise| NoiseSuppressor::new(rate, noise.level));
+        let suppressor = if config.noise.is_some() || config.echo.is_some_and(|echo| echo.suppress) {
+            Some(Suppressor::new(rate, LINEAR_BINS, neural, spectral).ok_or(unsupported)?)
         } else {
             None
         };
         Ok(Self {
             rate,
             frame,
+            high_pass: config.high_pass.map(|high_pass| HighPass::new(rate, high_pass.cutoff_hz)),
             echo,
             suppressor,
+            gain: config.gain.map(|gain| AutomaticGain::new(rate, &gain)),
             network,
             near: vec![0.0; frame],
             far: vec![0.0; frame],
@@ -98,7 +107,7 @@ impl AudioProcessor {
 
     /// Samples by which the output is later than the input.
     pub fn latency(&self) -> usize {
-        self.suppressor.as_ref().map_or(0, Suppressor::latency)
+        self.suppressor.as_ref().map_or(0, Suppressor::latency) + self.gain.as_ref().map_or(0, AutomaticGain::latency)
     }
 
     /// The stages that are on.
@@ -115,11 +124,18 @@ impl AudioProcessor {
             Some(network) => Self::build(self.rate, config, Some(network.clone()))?,
             None => Self::new(self.rate, config)?,
         };
+        if fresh.config.high_pass == self.config.high_pass {
+            fresh.high_pass = self.high_pass.take();
+        }
         if fresh.config.echo == self.config.echo {
             fresh.echo = self.echo.take();
             if fresh.config.noise == self.config.noise {
                 fresh.suppressor = self.suppressor.take();
             }
+        }
+        if let (Some(gain), Some(mut learnt)) = (&fresh.config.gain, self.gain.take()) {
+            learnt.set_config(gain);
+            fresh.gain = Some(learnt);
         }
         (fresh.input, fresh.output) = (self.input.clone(), self.output.clone());
         *self = fresh;
@@ -164,15 +180,25 @@ impl AudioProcessor {
         self.check(out.len())?;
         copy_finite(near, &mut self.near);
         self.input.process(&self.near);
+        if let Some(high_pass) = &mut self.high_pass {
+            high_pass.process(&mut self.near);
+        }
         match &mut self.echo {
             Some(echo) => echo.capture(&self.near, out),
             None => out.copy_from_slice(&self.near),
+        }
+        if let Some(gain) = &mut self.gain {
+            gain.listen(out);
         }
         if let Some(suppressor) = &mut self.suppressor {
             suppressor.process(self.echo.as_ref(), out);
             if self.echo.as_ref().is_some_and(EchoCanceller::is_active) && suppressor.near_end() < ALONE {
                 self.erle.add(&self.near, out);
             }
+        }
+        let near_end = self.near_end();
+        if let Some(gain) = &mut self.gain {
+            gain.process(out, near_end);
         }
         for sample in out.iter_mut() {
             *sample = sample.clamp(-1.0, 1.0);
@@ -200,7 +226,24 @@ impl AudioProcessor {
             stats.speech_probability = suppressor.near_end();
             stats.double_talk = if echo.is_active() { suppressor.near_end() } else { 0.0 };
         }
+        if let Some(noise) = self.suppressor.as_ref().and_then(Suppressor::noise) {
+            // By Parseval, of a window with the energy of one frame.
+            let power = 2.0 * noise.iter().sum::<f32>() / (2 * self.frame * self.frame) as f32;
+            stats.noise_dbfs = (10.0 * (power + 1e-10).log10()).min(0.0);
+        }
+        if let Some(gain) = &self.gain {
+            stats.speech_probability = gain.speech_probability();
+            stats.gain_db = gain.gain_db();
+        }
         stats
+    }
+
+    /// How likely what is heard comes from the near end: as long as the far end is silent, it does.
+    fn near_end(&self) -> f32 {
+        match (&self.echo, &self.suppressor) {
+            (Some(echo), Some(suppressor)) if echo.is_active() => suppressor.near_end(),
+            _ => 1.0,
+        }
     }
 
     /// Forgets everything that was learnt, for another microphone or room.
@@ -210,6 +253,12 @@ impl AudioProcessor {
         }
         if let Some(suppressor) = &mut self.suppressor {
             suppressor.reset();
+        }
+        if let Some(high_pass) = &mut self.high_pass {
+            high_pass.reset();
+        }
+        if let Some(gain) = &mut self.gain {
+            gain.reset();
         }
         self.erle = Erle::default();
         self.input.reset();

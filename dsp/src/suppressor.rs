@@ -4,6 +4,7 @@ use crate::echo::EchoCanceller;
 use crate::echo::residual::ResidualEcho;
 use crate::fft::Spectrum;
 use crate::neural::{EchoPowers, NeuralSuppressor};
+use crate::noise::NoiseSuppressor;
 use crate::simd::kernels;
 use crate::stft::{Analyzer, Synthesizer, overlap};
 
@@ -42,6 +43,7 @@ pub(crate) struct Suppressor {
     before: Vec<f32>,
     gains: Vec<f32>,
     residual_echo: ResidualEcho,
+    noise: Option<NoiseSuppressor>,
     linear: usize,
     /// How likely the near end speaks, 0 to 1.
     near: f32,
@@ -51,8 +53,14 @@ pub(crate) struct Suppressor {
 impl Suppressor {
     /// For `rate` Hz, the linear filter working on the lowest `linear` bins; `None` when frames cannot be transformed.
     ///
-    /// With a network, its gains are used for noise and residual echo together.
-    pub fn new(rate: u32, linear: usize, neural: Option<NeuralSuppressor>) -> Option<Self> {
+    /// With a network, its gains are used for noise and residual echo together; with `noise`, its gains come on top of those
+    /// for residual echo.
+    pub fn new(
+        rate: u32,
+        linear: usize,
+        neural: Option<NeuralSuppressor>,
+        noise: Option<NoiseSuppressor>,
+    ) -> Option<Self> {
         let bins = (rate / 100) as usize + 1;
         let linear = linear.min(bins);
         Some(Self {
@@ -68,6 +76,7 @@ impl Suppressor {
             before: vec![1.0; linear],
             gains: vec![1.0; bins],
             residual_echo: ResidualEcho::new(linear),
+            noise,
             linear,
             near: 0.0,
             neural,
@@ -77,6 +86,11 @@ impl Suppressor {
     /// Samples by which the output is later.
     pub fn latency(&self) -> usize {
         self.latency
+    }
+
+    /// Noise power per bin, where noise is suppressed.
+    pub fn noise(&self) -> Option<&[f32]> {
+        self.noise.as_ref().map(NoiseSuppressor::noise)
     }
 
     /// How likely the near end speaks, 0 to 1.
@@ -115,6 +129,8 @@ impl Suppressor {
             let echo = canceller.map(|canceller| EchoPowers { estimate: &self.echo_power, far: canceller.far_power() });
             neural.gains(&self.power, echo, &mut self.gains);
             self.near = neural.speech_probability();
+        } else if let Some(noise) = &mut self.noise {
+            noise.apply(&self.power, canceller.map(|_| &self.residual[..]), &mut self.gains);
         }
         scale(&self.gains, &mut self.spectrum.re, &mut self.spectrum.im);
         self.synthesizer.synthesize(&self.spectrum, frame);
@@ -126,6 +142,9 @@ impl Suppressor {
         self.synthesizer.reset();
         self.before.fill(1.0);
         self.residual_echo.reset();
+        if let Some(noise) = &mut self.noise {
+            noise.reset();
+        }
         self.near = 0.0;
         if let Some(neural) = &mut self.neural {
             neural.reset();

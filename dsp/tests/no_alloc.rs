@@ -3,9 +3,9 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use soft_phone_dsp::LevelMeter;
+use soft_phone_dsp::{AudioProcessor, Config, FrameAdapter, LevelMeter, SAMPLE_RATES};
 #[cfg(feature = "network")]
-use soft_phone_dsp::{AudioProcessor, Config, NoiseEngine, NoiseSuppression};
+use soft_phone_dsp::{NoiseEngine, NoiseSuppression};
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
@@ -61,13 +61,34 @@ fn the_level_meter_touches_no_heap() {
 #[test]
 fn the_neural_engine_touches_no_heap() {
     let noise = NoiseSuppression { engine: NoiseEngine::Neural, ..NoiseSuppression::default() };
-    for rate in soft_phone_dsp::SAMPLE_RATES {
+    for rate in SAMPLE_RATES {
         let mut processor = AudioProcessor::new(rate, Config { noise: Some(noise), ..Config::OFF }).unwrap();
         let (near, mut out) = (vec![0.1; processor.frame_len()], vec![0.0; processor.frame_len()]);
         let operations = heap_operations(|| {
             for _ in 0..100 {
                 processor.process_render(&near).unwrap();
                 processor.process_capture(&near, &mut out).unwrap();
+            }
+        });
+        assert_eq!(operations, 0, "{rate} Hz");
+    }
+}
+
+#[test]
+fn the_whole_chain_touches_no_heap() {
+    for rate in SAMPLE_RATES {
+        let mut adapter = FrameAdapter::new(AudioProcessor::new(rate, Config::default()).unwrap(), 128);
+        let (mut near, mut out) = ([0.0_f32; 128], [0.0_f32; 128]);
+        let mut state = 1_u32;
+        let operations = heap_operations(|| {
+            // Silence, noise and silence again: every path of every stage.
+            for block in 0..600 {
+                for sample in &mut near {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    *sample = if block / 200 == 1 { state as f32 / u32::MAX as f32 * 4.0 - 2.0 } else { 0.0 };
+                }
+                adapter.process(&near, &near, &mut out).unwrap();
+                std::hint::black_box(adapter.processor().stats());
             }
         });
         assert_eq!(operations, 0, "{rate} Hz");
