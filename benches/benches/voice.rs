@@ -66,7 +66,7 @@ fn all(criterion: &mut Criterion, speech: &Speech) -> Result<(), Error> {
 criterion_group! {
     name = benches;
     // Long enough for the timed seconds of speech to come round several times.
-    config = Criterion::default().warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(2)).sample_size(20);
+    config = Criterion::default().warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1)).sample_size(20);
     targets = voice
 }
 criterion_main!(benches);

@@ -1,13 +1,16 @@
 //! The project's commands: `cargo xtask` prints them.
 
 mod asterisk;
+mod bench;
 mod browser;
 mod build;
 mod demo;
+mod engines;
 mod panics;
 mod paths;
 mod peers;
 mod process;
+mod quality;
 mod setup;
 mod sipp;
 mod size;
@@ -31,9 +34,11 @@ cargo xtask COMMAND
                          SIPp's scenarios against the user agent, over UDP and TCP
   size                   what a page downloads: raw, gzip, brotli; fails above the bar
   fuzz [--cases N]       broken SIP messages, 10,000,000 unless told; [--seed N] [--threads N] [--target NAME]
-  bench                  the benchmarks
+  bench [sip|voice]      the benchmarks: SIP messages; the voice engine beside WebRTC's in C++, Sonora, SpeexDSP and
+                         RNNoise, with the table that benches/README.md shows
   peers                  JsSIP and SIP.js beside ours: what becomes of the messages of RFC 4475 and RFC 5118, and how
                          many messages each reads and writes in a second, natively and in Chromium
+  quality [--short]      how ours and the voice engines of others sound: AECMOS, DNSMOS, PESQ, STOI, ERLE, SI-SDR
   setup                  install what `test` needs, now
 ";
 
@@ -95,8 +100,14 @@ fn run(mut arguments: Arguments) -> Result<()> {
             test::fuzz(&paths, cases.unwrap_or(10_000_000), &arguments.finish())
         }
         Some("bench") => {
+            let only = arguments.opt_free_from_str::<String>()?;
             nothing_left(arguments)?;
-            process::run(process::cargo().args(["bench", "--package", "soft-phone-benches"]).current_dir(&paths.root))
+            bench::run(&paths, only.as_deref())
+        }
+        Some("quality") => {
+            let short = arguments.contains("--short");
+            nothing_left(arguments)?;
+            quality::run(&paths, short)
         }
         Some("peers") => {
             nothing_left(arguments)?;

@@ -156,6 +156,16 @@ fn tool(paths: &Paths, name: &str, version: &str) -> Result<PathBuf> {
     Ok(program)
 }
 
+/// Both voices of the tests, for who needs no browser: `speech-a.wav` and `speech-b.wav` in the rig's folder.
+///
+/// # Errors
+/// When the packages are missing and cannot be installed.
+pub fn voices(paths: &Paths) -> Result<()> {
+    debian(&["espeak-ng", "sox"])?;
+    fs::create_dir_all(&paths.rig)?;
+    speech(&paths.rig)
+}
+
 /// Makes both voices speak: mono, 48 kHz, 16 bit, peaks at -6 dBFS.
 fn speech(rig: &Path) -> Result<()> {
     for (name, voice, sentence) in SPEECH {
