@@ -52,8 +52,8 @@ impl Session {
     /// follow the last.
     ///
     /// # Errors
-    /// [`Error::Malformed`] for text that is no description; [`Error::TooLong`] past 64 KiB, 64 media or 512 lines of
-    /// one section.
+    /// [`Error::Malformed`] for text that is no description; [`Error::TooLong`] past 64 KiB, 64 media, 256 formats
+    /// of one or 512 lines of one section.
     pub fn parse(text: impl AsRef<[u8]>) -> Result<Session, Error> {
         let (head, media) = read(text.as_ref())?;
         if head.lines().next() != Some("v=0") {

@@ -106,6 +106,10 @@ fn what_is_no_description_is_refused() {
     assert_eq!(Session::parse(media(65)), Err(Error::TooLong { what: "list of media", limit: 64 }));
     let long = |length: usize| format!("v=0\r\ns={}", "x".repeat(length - 7));
     assert!(Session::parse(long(65_536)).is_ok());
+    // Each is looked up among all lines.
+    let formats = |count: usize| format!("v=0\r\nm=audio 9 RTP/AVP{}\r\n", " 0".repeat(count));
+    assert!(Session::parse(formats(256)).is_ok());
+    assert_eq!(Session::parse(formats(257)), Err(Error::TooLong { what: "list of formats", limit: 256 }));
     let too_long = Error::TooLong { what: "session description", limit: 65_536 };
     assert_eq!(Session::parse(long(65_537)), Err(too_long));
 }

@@ -87,3 +87,9 @@ pub fn peak_memory() -> Option<u64> {
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     line.split_ascii_whitespace().nth(1)?.parse().ok()
 }
+
+/// How long this thread has been on a processor; Linux only.
+pub fn on_processor() -> Option<Duration> {
+    let schedule = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    Some(Duration::from_nanos(schedule.split_ascii_whitespace().next()?.parse().ok()?))
+}

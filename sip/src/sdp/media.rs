@@ -23,6 +23,9 @@ pub struct Codec<'a> {
     pub channels: u8,
 }
 
+/// Formats of a medium: RTP has 128 payload types, and each is looked up among all lines.
+const MAX_FORMATS: usize = 256;
+
 /// The payload types of telephones that need no `a=rtpmap` (RFC 3551 §6).
 const STATIC: [(&str, &str); 6] =
     [("0", "PCMU"), ("3", "GSM"), ("8", "PCMA"), ("9", "G722"), ("13", "CN"), ("18", "G729")];
@@ -46,6 +49,9 @@ impl Media {
     pub(super) fn read(line: &str) -> Result<Media, Error> {
         let media = Media(Section(vec![line.to_owned()]));
         let port = media.word(1).map_or("", |port| cut(port, b'/').0);
+        if media.formats().nth(MAX_FORMATS).is_some() {
+            return Err(Error::TooLong { what: "list of formats", limit: MAX_FORMATS });
+        }
         let legal = decimal(port).is_some_and(|port| port <= 65_535) && media.word(2).is_some();
         if legal { Ok(media) } else { Err(Error::Malformed { what: "m= line" }) }
     }
