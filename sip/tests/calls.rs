@@ -484,3 +484,44 @@ fn shutdown_says_good_bye_to_everybody_at_once() {
     phone.agent.shutdown(phone.now);
     assert_eq!(phone.sent(), ["BYE 2", "CANCEL 1", "480 INVITE 1", "BYE 1", "REGISTER 2"]);
 }
+
+/// RFC 3261 §18.2.1, RFC 3581 §4: the address that a request came from goes into its top Via, and nowhere else.
+#[test]
+fn an_answer_says_where_the_request_came_from() {
+    let via = |text: &str, source: &str| {
+        let mut phone = Phone::new(alice(Transport::Udp));
+        let ask = request(Method::Options, "o-1", "z9hG4bKo", 1, "", None);
+        let ask = ask.replace("Via: SIP/2.0/WSS proxy.example.com;branch=z9hG4bKo", &format!("Via: {text}"));
+        phone.agent.handle_input_from(
+            phone.now,
+            phone.flow,
+            source.parse().unwrap(),
+            ask.replace('\n', "\r\n").as_bytes(),
+        );
+        let answer = phone.response();
+        answer.headers.get_list("Via").map(str::to_owned).collect::<Vec<_>>()
+    };
+    let source = "192.0.2.7:9988";
+    for (sent, answered) in [
+        ("SIP/2.0/UDP 192.0.2.7:5060;branch=z9hG4bKo", "SIP/2.0/UDP 192.0.2.7:5060;branch=z9hG4bKo"),
+        (
+            "SIP/2.0/UDP 10.1.1.1:4540;rport;branch=z9hG4bKo",
+            "SIP/2.0/UDP 10.1.1.1:4540;rport=9988;branch=z9hG4bKo;received=192.0.2.7",
+        ),
+        (
+            "SIP/2.0/UDP 192.0.2.7:4540;rport;branch=z9hG4bKo",
+            "SIP/2.0/UDP 192.0.2.7:4540;rport=9988;branch=z9hG4bKo;received=192.0.2.7",
+        ),
+        (
+            "SIP/2.0/UDP bobspc.biloxi.com:5060;branch=z9hG4bKo;received=203.0.113.1",
+            "SIP/2.0/UDP bobspc.biloxi.com:5060;branch=z9hG4bKo;received=192.0.2.7",
+        ),
+    ] {
+        assert_eq!(via(sent, source), [answered]);
+    }
+    let two = via("SIP/2.0/UDP a.example.com;branch=z9hG4bKo, SIP/2.0/UDP b.example.com;branch=z9hG4bKp", source);
+    let first = "SIP/2.0/UDP a.example.com;branch=z9hG4bKo;received=192.0.2.7";
+    assert_eq!(two, [first, "SIP/2.0/UDP b.example.com;branch=z9hG4bKp"]);
+    let six = via("SIP/2.0/UDP [2001:db8::9]:5060;branch=z9hG4bKo", "[2001:db8::9]:5060");
+    assert_eq!(six, ["SIP/2.0/UDP [2001:db8::9]:5060;branch=z9hG4bKo"]);
+}

@@ -55,6 +55,15 @@ pub enum Writer {
 }
 
 impl Writer {
+    /// Where the other end is, if it is known.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        match self {
+            Writer::Datagrams(_, peer) => Some(*peer),
+            Writer::Stream(stream) => stream.peer_addr().ok(),
+            Writer::WebSocket(_) => None,
+        }
+    }
+
     /// Sends one message.
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), String> {
         match self {

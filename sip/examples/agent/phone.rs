@@ -100,7 +100,11 @@ impl Phone {
             }
             Input::Received { flow, bytes } => {
                 self.trace("received", flow, &bytes);
-                self.agent.handle_input(self.now(), flow, &bytes);
+                let now = self.now();
+                match self.writers.get(&flow).and_then(Writer::peer) {
+                    Some(peer) => self.agent.handle_input_from(now, flow, peer, &bytes),
+                    None => self.agent.handle_input(now, flow, &bytes),
+                }
             }
             Input::Ping { flow } => {
                 // A write that fails ends the thread that reads: it reports.
@@ -182,8 +186,12 @@ impl Phone {
         let (now, local) = (self.now(), self.local.ip());
         match event {
             Event::Incoming { call, offer } => {
+                let understood = Session::takes(offer.as_ref());
                 self.talks.insert(call, Talk { session: Session::new(now.as_micros()), offer });
-                if self.options.auto_answer {
+                if !understood {
+                    // RFC 3261 §21.4.26. Fails for a call that is over already.
+                    let _ = self.agent.reject(now, call, 488, None);
+                } else if self.options.auto_answer {
                     self.due.push((now + self.options.ring_for, call));
                     if self.options.ring_for.is_zero() {
                         self.wake();
@@ -199,8 +207,13 @@ impl Phone {
             }
             Event::Offer { call, offer } => {
                 let Some(talk) = self.talks.get_mut(&call) else { return };
-                let answer = talk.session.answer(local, offer.as_ref());
-                if let Err(error) = self.agent.accept_offer(now, call, answer) {
+                let done = if Session::takes(offer.as_ref()) {
+                    let answer = talk.session.answer(local, offer.as_ref());
+                    self.agent.accept_offer(now, call, answer)
+                } else {
+                    self.agent.reject_offer(now, call, 488)
+                };
+                if let Err(error) = done {
                     self.print(report::error(error.to_string()));
                 }
             }

@@ -286,6 +286,7 @@ impl Agent {
         let mut response = self.identity.response(request, 200, None, tag);
         self.identity.offer_contact(&mut response.headers);
         response.headers.push_parsed("Accept", ACCEPT.to_owned());
+        response.headers.push_parsed("Accept-Encoding", "identity".to_owned());
         self.reply(now, key, response);
     }
 
