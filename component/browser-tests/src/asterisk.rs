@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use tokio::process::Command;
+use tokio::time::Instant;
 
 use crate::service::Service;
 
@@ -57,6 +59,15 @@ impl Asterisk {
         let killed = Command::new("kill").args(["-9", pid.trim()]).status().await?;
         if !killed.success() {
             bail!("Asterisk (process {}) cannot be killed", pid.trim());
+        }
+        // The kernel takes its time on a busy machine, and a second one refuses to start beside the first. What is left
+        // then is a zombie, which answers nobody.
+        let end = Instant::now() + Duration::from_secs(10);
+        while fs::read_to_string(format!("/proc/{}/stat", pid.trim())).is_ok_and(|stat| !stat.contains(") Z ")) {
+            if Instant::now() > end {
+                bail!("Asterisk (process {}) does not end", pid.trim());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let again = launch("asterisk-again", &self.root, &self.logs).await?;
         if let Ok(mut service) = self.service.lock() {
