@@ -29,7 +29,7 @@ const parseXml = (text) => {
 
 setUp(
   (...fields) => new SoftPhoneError(...fields),
-  async (stream, report) => (await import('./meter.js')).attach(stream, report),
+  () => import('./graph.js'),
   parseXml,
 );
 

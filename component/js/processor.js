@@ -1,47 +1,154 @@
-// The audio worklet: runs the voice engine (engine.wasm, compiled on the page) over the microphone.
-// In this scope there is no fetch, no performance, no TextDecoder; the engine needs none of them.
+// The audio worklet: runs the voice engine (engine.wasm, compiled on the page) between the microphone and the uplink.
+// Input 0 is the microphone, input 1 what the loudspeaker plays, output 0 what is sent.
+// In this scope there is no fetch, no performance, no TextDecoder, and no clock but Date.now().
 
 const REPORTS_PER_SECOND = 10;
 
+/**
+ * Tells whether audio keeps up with the wall clock. A host renders in bursts of its own size, so what counts is the
+ * least lag of each quarter of a second: the one at the end of a burst. A clock that is set, or a machine that sleeps,
+ * moves one quarter only; an overload moves them all.
+ */
+class Watch {
+  static QUARTER_MS = 250;
+  // Audio below 0.97 of the wall clock's time, over a second.
+  static LAG_MS = 30;
+
+  constructor() {
+    this.begin(Date.now());
+  }
+
+  begin(now) {
+    this.start = now;
+    this.frames = 0;
+    this.quarter = 0;
+    this.least = Infinity;
+    this.lags = [];
+  }
+
+  /** Frames were rendered by the time `now`; true when it did not keep up over the last second. */
+  note(now, frames) {
+    this.frames += frames;
+    const wall = now - this.start;
+    const lag = wall - this.frames * 1000 / sampleRate;
+    this.least = Math.min(this.least, lag);
+    if (wall < (this.quarter + 1) * Watch.QUARTER_MS) return false;
+    this.quarter = Math.floor(wall / Watch.QUARTER_MS);
+    this.lags.push(this.least);
+    this.least = Infinity;
+    if (this.lags.length < 5) return false;
+    const steps = this.lags.slice(1).map((late, index) => late - this.lags[index]);
+    const grown = this.lags[4] - this.lags[0];
+    this.lags.shift();
+    return grown > Watch.LAG_MS && steps.filter((step) => step > Watch.LAG_MS / 8).length >= 3;
+  }
+}
+
 class SoftPhoneProcessor extends AudioWorkletProcessor {
-  constructor({ processorOptions }) {
+  constructor({ processorOptions: { module, stages } }) {
     super();
-    this.engine = new WebAssembly.Instance(processorOptions.module, {}).exports;
+    this.engine = new WebAssembly.Instance(module, {}).exports;
     this.state = this.engine.engine_create(sampleRate);
     if (!this.state) throw new RangeError(`unusable sample rate: ${sampleRate}`);
     this.capacity = this.engine.engine_capacity();
+    this.watch = new Watch();
     this.sinceReport = 0;
+    this.busy = 0;
+    this.overload = false;
     this.ended = false;
-    this.port.onmessage = ({ data }) => { if (data === 'end') this.end(); };
+    this.configure(stages);
+    this.port.onmessage = ({ data }) => this.take(data);
   }
 
-  // The view dies whenever the engine's memory grows.
-  input() {
-    const { memory, engine_input } = this.engine;
-    if (this.view?.buffer !== memory.buffer) this.view = new Float32Array(memory.buffer, engine_input(this.state), this.capacity);
-    return this.view;
+  take(data) {
+    if (data === 'end') return this.end();
+    if (this.ended || !this.engine) return;
+    try {
+      if ('stages' in data) this.configure(data.stages);
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
-  process([[microphone]]) {
+  configure(stages) {
+    if (this.engine.engine_configure(this.state, stages) !== 0) throw new RangeError(`unusable stages: ${stages}`);
+  }
+
+  // The views die whenever the engine's memory grows. Made anew for that or for another quantum only: what is made for
+  // each quantum would be rubbish to collect.
+  views(samples) {
+    const { memory, engine_microphone, engine_far_end, engine_output, engine_statistics, engine_statistics_length } = this.engine;
+    if (this.memory === memory.buffer && this.samples === samples) return;
+    this.memory = memory.buffer;
+    this.samples = samples;
+    const view = (at, length) => new Float32Array(memory.buffer, at, length);
+    this.microphone = view(engine_microphone(this.state), samples);
+    this.farEnd = view(engine_far_end(this.state), samples);
+    this.output = view(engine_output(this.state), samples);
+    this.statistics = view(engine_statistics(this.state), engine_statistics_length());
+  }
+
+  process([[microphone], [farEnd]], [[output]]) {
     if (this.ended) return false;
-    if (!microphone) return true; // nothing connected yet
-    for (let from = 0; from < microphone.length; from += this.capacity) {
-      const piece = microphone.length <= this.capacity ? microphone : microphone.subarray(from, from + this.capacity);
-      this.input().set(piece);
-      this.engine.engine_process(this.state, piece.length);
+    const before = Date.now();
+    if (this.engine) {
+      try {
+        this.run(microphone, farEnd, output);
+      } catch (error) {
+        this.fail(error);
+      }
     }
-    this.sinceReport += microphone.length;
-    if (this.sinceReport * REPORTS_PER_SECOND >= sampleRate) {
-      this.sinceReport = 0;
-      this.port.postMessage({ level: this.engine.engine_level_dbfs(this.state) });
-    }
+    // Without an engine the voice goes through as it is: nobody is cut off.
+    if (!this.engine && microphone) output.set(microphone);
+    const after = Date.now();
+    // In steps of a millisecond, which are right on average.
+    this.busy += after - before;
+    this.overload = this.watch.note(after, output.length) || this.overload;
+    this.sinceReport += output.length;
+    if (this.sinceReport * REPORTS_PER_SECOND >= sampleRate) this.report();
     return true;
+  }
+
+  run(microphone, farEnd, output) {
+    const { length } = output;
+    for (let from = 0; from < length; from += this.capacity) {
+      const samples = Math.min(this.capacity, length - from);
+      const whole = samples === length;
+      this.views(samples);
+      // An input that nothing leads to, or only silence, may have no channel.
+      if (microphone) this.microphone.set(whole ? microphone : microphone.subarray(from, from + samples));
+      else this.microphone.fill(0);
+      if (farEnd) this.farEnd.set(whole ? farEnd : farEnd.subarray(from, from + samples));
+      else this.farEnd.fill(0);
+      this.engine.engine_process(this.state, samples);
+      this.views(samples);
+      output.set(this.output, from);
+    }
+  }
+
+  report() {
+    const share = this.busy * sampleRate / (1000 * this.sinceReport);
+    let statistics = null;
+    if (this.engine) {
+      this.engine.engine_statistics(this.state);
+      statistics = this.statistics.slice();
+    }
+    this.port.postMessage({ statistics, share, overload: this.overload });
+    this.sinceReport = 0;
+    this.busy = 0;
+    this.overload = false;
+  }
+
+  fail(error) {
+    this.engine = null;
+    this.port.postMessage({ failed: String(error) });
   }
 
   end() {
     if (this.ended) return;
     this.ended = true;
-    this.engine.engine_destroy(this.state);
+    // What the engine holds goes with its memory.
+    this.engine = null;
   }
 }
 

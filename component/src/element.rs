@@ -9,7 +9,7 @@ use web_sys::{HtmlElement, ShadowRootInit, ShadowRootMode};
 
 use crate::driver::Driver;
 use crate::js;
-use crate::media::meter;
+use crate::media::graph;
 use crate::names::{ATTRIBUTES, Kind};
 use crate::xml;
 
@@ -158,10 +158,10 @@ pub fn attribute_table() -> Array {
     ATTRIBUTES.iter().map(row).collect()
 }
 
-/// What only the module can do: make a `SoftPhoneError`, load the meter, parse XML.
+/// What only the module can do: make a `SoftPhoneError`, load the voice engine, parse XML.
 #[wasm_bindgen(js_name = setUp)]
-pub fn set_up(error_maker: Function, meter_loader: Function, xml_parser: Function) {
+pub fn set_up(error_maker: Function, engine_loader: Function, xml_parser: Function) {
     js::set_error_maker(error_maker);
-    meter::set_loader(meter_loader);
+    graph::set_loader(engine_loader);
     xml::set_parser(xml_parser);
 }

@@ -9,11 +9,13 @@ pub mod change;
 mod codecs;
 pub mod devices;
 mod gathering;
+pub mod graph;
 pub mod keypad;
-pub mod meter;
 pub mod microphone;
 pub mod mixer;
+pub mod processing;
 pub mod quality;
+mod voice;
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -24,9 +26,8 @@ use js_sys::Promise;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 use web_sys::{
-    HtmlAudioElement, MediaStream, MediaStreamTrack, MediaStreamTrackState, RtcConfiguration, RtcPeerConnection,
-    RtcPeerConnectionIceEvent, RtcPeerConnectionState, RtcRtpTransceiver, RtcSessionDescriptionInit, RtcTrackEvent,
-    ShadowRoot,
+    HtmlAudioElement, MediaStream, MediaStreamTrack, RtcConfiguration, RtcPeerConnection, RtcPeerConnectionIceEvent,
+    RtcPeerConnectionState, RtcRtpTransceiver, RtcSessionDescriptionInit, RtcTrackEvent, ShadowRoot,
 };
 
 use crate::account::IceServer;
@@ -36,7 +37,9 @@ use crate::state::Problem;
 use answers::{Answers, Step};
 use change::Wish;
 use gathering::Gathering;
+use graph::Graph;
 use microphone::{Microphone, Pending};
+use processing::{Ladder, Processing};
 use quality::Sample;
 
 /// What a session tells the driver. Never from within a call of the driver's.
@@ -65,8 +68,10 @@ pub enum Report {
     TonesSent,
     /// What the statistics say.
     Sample(Sample),
-    /// Another microphone is in use.
+    /// Another microphone is in use, or it is processed by somebody else.
     Microphone,
+    /// How loud it is, dBFS (RMS), −100 to 0; ten times a second.
+    Level(f32),
 }
 
 /// How the way of the packets stands (W3C WebRTC §4.4.4).
@@ -96,6 +101,8 @@ pub struct Settings {
     pub speaker: String,
     /// Codecs by name, best first; those that are not named come behind.
     pub codecs: String,
+    /// What is done to the microphone's sound.
+    pub processing: Processing,
     /// Where the `<audio>` element stands.
     pub root: ShadowRoot,
 }
@@ -112,6 +119,15 @@ struct Inner {
     gathering: Gathering,
     answers: RefCell<Answers>,
     microphone: RefCell<Option<Microphone>>,
+    /// Who processes its sound.
+    ladder: Cell<Ladder>,
+    graph: RefCell<Option<Graph>>,
+    graph_runs: Cell<bool>,
+    /// The level is wanted.
+    measured: Cell<bool>,
+    facts: RefCell<voice::Facts>,
+    /// What is heard.
+    remote: RefCell<Option<MediaStream>>,
     /// What our last offer was to bring about.
     wish: Cell<Wish>,
     /// Sent in the microphone's place.
@@ -155,6 +171,9 @@ impl Session {
     /// [`Problem::Unsupported`] where WebRTC is not to be had.
     pub fn ring(settings: &Settings, offer: Option<String>, report: Rc<dyn Fn(Report)>) -> Result<Session, Problem> {
         let session = Session::new(settings, report)?;
+        if session.0.ladder.get().wants_engine() {
+            graph::prepare();
+        }
         let inner = session.0.clone();
         session.enqueue(async move {
             let prepared = match offer {
@@ -213,58 +232,16 @@ impl Session {
         });
     }
 
-    /// Cuts the microphone off or lets it through.
-    pub fn mute(&self, muted: bool) {
-        self.0.muted.set(muted);
-        self.0.open_microphone();
-    }
-
-    /// The microphone's stream, once it is open.
-    pub fn local_stream(&self) -> Option<MediaStream> {
-        // Not `.clone()`: that is the browser's own method, which opens the microphone a second time.
-        self.0.microphone.borrow().as_ref().map(|microphone| Clone::clone(microphone.stream()))
-    }
-
     /// Hears the far end through another loudspeaker.
     pub fn use_speaker(&self, device: &str) {
         devices::route(&self.0.audio, device);
     }
 
-    /// Speaks into another microphone: [`Report::Microphone`] follows when it is in use. One that cannot be opened
-    /// leaves things as they are.
-    pub fn use_microphone(&self, device: &str) {
-        let inner = self.0.clone();
-        inner.device.replace(device.to_owned());
-        if inner.microphone.borrow().is_none() {
-            return;
-        }
-        let Ok(pending) = microphone::ask(device) else { return };
-        self.enqueue(async move {
-            let Ok(microphone) = pending.ready().await else { return };
-            if inner.closed.get() {
-                return;
-            }
-            // The one before closes once the new one is being sent.
-            let before = inner.microphone.replace(Some(microphone));
-            inner.open_microphone();
-            inner.send_track().await;
-            drop(before);
-            if inner.closed.get() {
-                inner.microphone.take();
-            }
-            inner.tell(Report::Microphone);
-        });
-    }
-
-    /// Whether the microphone was pulled out.
-    pub fn has_lost_microphone(&self) -> bool {
-        let microphone = self.0.microphone.borrow();
-        let track = microphone.as_ref().and_then(Microphone::track);
-        track.is_some_and(|track| track.ready_state() == MediaStreamTrackState::Ended)
-    }
-
     /// Tries again to play, after a gesture of the user.
     pub fn play(&self) {
+        if let Some(graph) = &*self.0.graph.borrow() {
+            graph.resume();
+        }
         let inner = self.0.clone();
         wasm_bindgen_futures::spawn_local(async move { inner.play().await });
     }
@@ -285,6 +262,12 @@ impl Session {
             early: settings.granted,
             answers: RefCell::default(),
             microphone: RefCell::new(None),
+            ladder: Cell::new(Ladder::new(settings.processing, graph::is_overloaded())),
+            graph: RefCell::new(None),
+            graph_runs: Cell::new(false),
+            measured: Cell::new(false),
+            facts: RefCell::default(),
+            remote: RefCell::new(None),
             wish: Cell::default(),
             instead: RefCell::new(None),
             device: RefCell::new(settings.microphone.clone()),
@@ -302,7 +285,7 @@ impl Session {
 
     /// Asks for the microphone now; when it is open and a candidate is there, the description leaves.
     fn send_with_microphone(&self, side: Side) -> Result<(), Problem> {
-        let pending = microphone::ask(&self.0.device.borrow())?;
+        let pending = microphone::ask(&self.0.device.borrow(), self.0.ladder.get().capture())?;
         let inner = self.0.clone();
         self.enqueue(async move {
             if let Err(problem) = inner.prepare(side, pending).await {
@@ -330,13 +313,32 @@ impl Session {
     }
 
     fn enqueue(&self, operation: impl Future<Output = ()> + 'static) {
+        self.0.enqueue(operation);
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.0.closed.set(true);
+        self.0.listeners.take();
+        self.0.gathering.end();
+        self.0.graph.take();
+        self.0.microphone.take();
+        self.0.audio.set_src_object(None);
+        self.0.audio.remove();
+        self.0.connection.close();
+    }
+}
+
+impl Inner {
+    fn enqueue(self: &Rc<Self>, operation: impl Future<Output = ()> + 'static) {
         self.append(Box::pin(operation));
     }
 
     /// Runs one operation on the connection after those before it.
-    fn append(&self, operation: Pin<Box<dyn Future<Output = ()>>>) {
-        let before = self.0.last.take();
-        let inner = self.0.clone();
+    fn append(self: &Rc<Self>, operation: Pin<Box<dyn Future<Output = ()>>>) {
+        let before = self.last.take();
+        let inner = self.clone();
         let done = future_to_promise(async move {
             if let Some(before) = before {
                 let _ = JsFuture::from(before).await;
@@ -346,23 +348,9 @@ impl Session {
             }
             Ok(JsValue::UNDEFINED)
         });
-        self.0.last.replace(Some(done));
+        self.last.replace(Some(done));
     }
-}
 
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.0.closed.set(true);
-        self.0.listeners.take();
-        self.0.gathering.end();
-        self.0.microphone.take();
-        self.0.audio.set_src_object(None);
-        self.0.audio.remove();
-        self.0.connection.close();
-    }
-}
-
-impl Inner {
     fn listen(self: &Rc<Self>) {
         let (track, state, late) = (Rc::downgrade(self), Rc::downgrade(self), Rc::downgrade(self));
         self.listeners.borrow_mut().extend([
@@ -393,7 +381,7 @@ impl Inner {
         ]);
     }
 
-    async fn prepare(&self, side: Side, pending: Pending) -> Result<(), Option<Problem>> {
+    async fn prepare(self: &Rc<Self>, side: Side, pending: Pending) -> Result<(), Option<Problem>> {
         if self.early && self.connection.local_description().is_none() {
             self.describe(if side == Side::Offer { side } else { self.side() }).await.map_err(|_| None)?;
         }
@@ -402,11 +390,9 @@ impl Inner {
         if self.closed.get() {
             return Ok(());
         }
-        microphone.set_enabled(!self.muted.get());
-        if let (Some(transceiver), Some(track)) = (self.transceiver(), microphone.track()) {
-            JsFuture::from(transceiver.sender().replace_track(Some(&track))).await.map_err(|_| None)?;
-        }
         self.microphone.replace(Some(microphone));
+        self.open_microphone();
+        self.send_track().await.map_err(|_| None)?;
         if self.closed.get() {
             self.microphone.take();
             return Ok(());
@@ -425,6 +411,8 @@ impl Inner {
             }
             _ => return Err(None),
         }
+        // Not before: the far end need not wait for what is heard only once it answers.
+        self.adjust();
         Ok(())
     }
 
@@ -489,6 +477,10 @@ impl Inner {
         let Ok(stream) = MediaStream::new() else { return };
         stream.add_track(&track);
         self.audio.set_src_object(Some(&stream));
+        if let Some(graph) = &*self.graph.borrow() {
+            graph.hear(&stream);
+        }
+        self.remote.replace(Some(Clone::clone(&stream)));
         self.tell(Report::Remote(stream));
         let inner = self.clone();
         wasm_bindgen_futures::spawn_local(async move { inner.play().await });

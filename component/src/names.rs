@@ -45,6 +45,14 @@ pub const LANG: &str = "lang";
 /// Do not sign in by itself.
 pub const NO_REGISTER: &str = "no-register";
 
+/// Who processes the microphone's sound.
+pub const PROCESSING: &str = "processing";
+/// No echo cancellation.
+pub const NO_ECHO_CANCELLATION: &str = "no-echo-cancellation";
+/// No noise suppression.
+pub const NO_NOISE_SUPPRESSION: &str = "no-noise-suppression";
+/// No gain control.
+pub const NO_AUTO_GAIN: &str = "no-auto-gain";
 /// Codecs, best first.
 pub const CODECS: &str = "codecs";
 /// Answer every call at once.
@@ -63,6 +71,10 @@ pub const ATTRIBUTES: &[Attribute] = &[
     attribute(LANG, "lang", Kind::Text),
     attribute(NO_REGISTER, "noRegister", Kind::Flag),
     attribute(CODECS, "codecs", Kind::Text),
+    attribute(PROCESSING, "processing", Kind::Choice(&["auto", "rust", "browser", "off"])),
+    attribute(NO_ECHO_CANCELLATION, "noEchoCancellation", Kind::Flag),
+    attribute(NO_NOISE_SUPPRESSION, "noNoiseSuppression", Kind::Flag),
+    attribute(NO_AUTO_GAIN, "noAutoGain", Kind::Flag),
     attribute(AUTO_ANSWER, "autoAnswer", Kind::Flag),
     attribute(DO_NOT_DISTURB, "doNotDisturb", Kind::Flag),
 ];

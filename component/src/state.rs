@@ -237,6 +237,28 @@ pub struct Quality {
     pub loss_percent: f64,
     /// How long what arrives waits for its turn, ms.
     pub playout_delay_ms: f64,
+    /// Who processes the microphone.
+    pub engine: Engine,
+}
+
+/// Who cancels echo, suppresses noise and sets the level of the microphone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Engine {
+    /// The voice engine of this project.
+    Rust,
+    /// The browser, or nobody.
+    #[default]
+    Browser,
+}
+
+impl Engine {
+    /// As in the contract.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Engine::Rust => "rust",
+            Engine::Browser => "browser",
+        }
+    }
 }
 
 /// What sound or pictures come from or go to.

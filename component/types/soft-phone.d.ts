@@ -142,7 +142,32 @@ export interface SoftPhoneQuality {
   jitterMs: number;
   lossPercent: number;
   playoutDelayMs: number;
-  engine: "browser";
+  engine: SoftPhoneEngine;
+}
+
+/** Who processes the microphone's sound; with `processing="off"` nobody does, and it says `browser`. */
+export type SoftPhoneEngine = "rust" | "browser";
+
+/** How a call's microphone is processed. Figures are `null` while they are not known. */
+export interface SoftPhoneVoice {
+  /** `id` of the call. */
+  call: string;
+  engine: SoftPhoneEngine;
+  /** Why it is the browser where our own engine was wanted. */
+  reason: string | null;
+  /** Share of real time that the engine takes. */
+  load: number;
+  levelDbfs: number | null;
+  /** What the engine adds to the way of the voice. */
+  latencyMs: number | null;
+  erleDb: number | null;
+  /** From the loudspeaker to the microphone. */
+  delayMs: number | null;
+  driftPpm: number | null;
+  gainDb: number | null;
+  noiseDbfs: number | null;
+  speechProbability: number | null;
+  doubleTalk: number | null;
 }
 
 /** What a call may bring along. */
@@ -309,7 +334,9 @@ export interface SoftPhoneDiagnostics {
   version: string;
   registration: SoftPhoneRegistrationDetail;
   uri: string | null;
-  engine: "browser";
+  /** Of the call that is spoken in, or as the next one would begin. */
+  engine: SoftPhoneEngine;
+  voice: SoftPhoneVoice[];
   /** Where calls to this account go, as the server lists it: this phone (`own`) and the user's others. */
   contacts: { uri: string; expires: number | null; own: boolean }[];
   calls: number;
@@ -338,6 +365,14 @@ export class SoftPhone extends HTMLElement {
   codecs: string;
   /** Answer a call at once, unless another one goes on. */
   autoAnswer: boolean;
+  /** Who processes the microphone's sound. */
+  processing: "auto" | "rust" | "browser" | "off";
+  /** Do not cancel echo. */
+  noEchoCancellation: boolean;
+  /** Do not suppress noise. */
+  noNoiseSuppression: boolean;
+  /** Do not set the microphone's level. */
+  noAutoGain: boolean;
   /** Refuse every call that comes in as busy. */
   doNotDisturb: boolean;
   /** Set: the account. Reads as null: secrets never come out. */

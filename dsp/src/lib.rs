@@ -7,6 +7,7 @@ mod error;
 mod fft;
 mod gain;
 mod high_pass;
+pub mod host;
 mod level;
 mod limiter;
 mod neural;

@@ -14,6 +14,7 @@ use crate::panics;
 use crate::paths::Paths;
 use crate::process;
 use crate::setup::{self, WASM};
+use crate::wasm;
 
 /// The page's wasm as the glue and the page know it.
 const PAGE: &str = "soft-phone.wasm";
@@ -136,9 +137,13 @@ fn engine(paths: &Paths, target: &Path, feature: &str, optimiser: Option<&Optimi
     let wasm =
         cargo_build(paths, "soft-phone-worklet", "engine", &folder, &["-C", &format!("target-feature={feature}")])?;
     fs::copy(&wasm, target)?;
-    match optimiser {
-        Some(optimiser) => optimiser.run(target, &["-O3"]),
-        None => Ok(()),
+    if let Some(optimiser) = optimiser {
+        optimiser.run(target, &["-O3"])?;
+    }
+    match wasm::imports(&fs::read(target)?)? {
+        0 => Ok(()),
+        // A worklet has nothing to give.
+        imports => bail!("{} has {imports} imports: there must be none", target.display()),
     }
 }
 

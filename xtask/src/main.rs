@@ -15,6 +15,7 @@ mod setup;
 mod sipp;
 mod size;
 mod test;
+mod wasm;
 
 use std::process::ExitCode;
 
@@ -32,7 +33,7 @@ cargo xtask COMMAND
   browser [FILTER]       build, then only the browser tests: Chromium, Firefox, Asterisk; --list names them
   sipp [--short] [FILTER…]
                          SIPp's scenarios against the user agent, over UDP and TCP
-  size                   what a page downloads: raw, gzip, brotli; fails above the bar
+  size                   what a page and a call download: raw, gzip, brotli; fails above the bars
   fuzz [--cases N]       broken SIP messages, 10,000,000 unless told; [--seed N] [--threads N] [--target NAME]
   bench [sip|voice]      the benchmarks: SIP messages; the voice engine beside WebRTC's in C++, Sonora, SpeexDSP and
                          RNNoise, with the table that benches/README.md shows

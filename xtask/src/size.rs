@@ -13,8 +13,11 @@ use crate::paths::Paths;
 /// calls did; with transfer, conference, messages, subscriptions and the rest it does not.
 const GOAL: usize = 130_000;
 /// More than this it must not take: what it takes today, with some room for the folder that it is built in.
-const BAR: usize = 225_000;
-/// What is loaded before the first call. The engine is loaded when the voice processing is switched on.
+const BAR: usize = 230_000;
+/// The voice engine, loaded with the first call, without the network's weights.
+const ENGINE_BAR: usize = 120_000;
+const ENGINES: [&str; 2] = ["engine.wasm", "engine-scalar.wasm"];
+/// What is loaded before the first call.
 const PAGE: [&str; 2] = ["soft-phone.js", "soft-phone.wasm"];
 
 #[derive(Clone, Copy, Default)]
@@ -36,7 +39,7 @@ pub fn run(paths: &Paths) -> Result<()> {
     files.sort();
 
     println!("{:<20} {:>9} {:>9} {:>9}   bytes", "", "raw", "gzip", "brotli");
-    let mut total = Sizes::default();
+    let (mut total, mut engine) = (Sizes::default(), 0);
     for file in &files {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let sizes = measure(file)?;
@@ -45,6 +48,9 @@ pub fn run(paths: &Paths) -> Result<()> {
             total.raw += sizes.raw;
             total.gzip += sizes.gzip;
             total.brotli += sizes.brotli;
+        }
+        if ENGINES.contains(&name.as_ref()) {
+            engine = engine.max(sizes.brotli);
         }
     }
     print("page: wasm + script", total);
@@ -55,6 +61,10 @@ pub fn run(paths: &Paths) -> Result<()> {
     println!("{:<20} {:>29}", "bar", BAR);
     if total.brotli > BAR {
         bail!("the page's wasm and script take {} bytes in brotli, {} above the bar", total.brotli, total.brotli - BAR);
+    }
+    println!("{:<20} {:>29}", "engine's bar", ENGINE_BAR);
+    if engine > ENGINE_BAR {
+        bail!("the voice engine takes {engine} bytes in brotli, {} above its bar", engine - ENGINE_BAR);
     }
     Ok(())
 }

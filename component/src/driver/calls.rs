@@ -15,7 +15,6 @@ use super::repair::Repair;
 use crate::call::{Shared, SoftPhoneCall};
 use crate::failure::{CLOSED, Failure};
 use crate::js::{self, Deferred};
-use crate::media::meter::Meter;
 use crate::media::quality::Sample;
 use crate::media::{Report, Session};
 use crate::record::{KEPT, Record};
@@ -41,8 +40,6 @@ pub struct Entry {
     pub(super) shared: Rc<Shared>,
     pub(super) object: JsValue,
     pub(super) media: Option<Session>,
-    /// Runs while both can speak.
-    pub(super) meter: Option<Meter>,
     /// What is dialled.
     pub(super) target: String,
     /// The far end of another call asked for this one.
@@ -90,7 +87,7 @@ impl Entry {
 
     /// Whether its microphone's level is measured.
     pub(super) fn is_measured(&self) -> bool {
-        self.meter.is_some()
+        self.media.as_ref().is_some_and(Session::is_measured)
     }
 }
 
@@ -299,7 +296,6 @@ impl Phone {
             object: SoftPhoneCall::new(shared.clone(), self.me.clone()).into(),
             shared,
             media: None,
-            meter: None,
             target: String::new(),
             transfer: None,
             line: Line::default(),
@@ -337,12 +333,11 @@ impl Phone {
             }
         }
         if state == CallState::Active {
-            let measured = entry.meter.is_some();
+            if let Some(media) = &entry.media {
+                media.measure();
+            }
             for promise in std::mem::take(&mut entry.answered) {
                 self.settle(promise, Ok(JsValue::UNDEFINED));
-            }
-            if !measured {
-                self.measure(key);
             }
             self.look_at_quality();
         }
@@ -372,26 +367,12 @@ impl Phone {
         }
     }
 
-    /// Measures the call's microphone.
-    pub(super) fn measure(&mut self, key: u64) {
-        let me = self.me.clone();
-        let measured = move |level| {
-            if let Some(driver) = me.upgrade() {
-                driver.run(|phone, _| phone.level_dbfs = Some(level));
-            }
-        };
-        if let Some(entry) = self.entry(key) {
-            entry.meter = entry.shared.local.borrow().as_ref().map(|stream| Meter::attach(stream, measured));
-        }
-    }
-
     /// The call is over: media closed, promises settled, record kept, page told.
     pub(super) fn finish(&mut self, now: Instant, key: u64, cause: Cause, status: Option<u16>, reason: Option<String>) {
         let Some(index) = self.calls.iter().position(|entry| entry.key == key) else { return };
         let mut entry = self.calls.remove(index);
         // Microphone and connection first: nothing below may keep them.
         entry.media = None;
-        entry.meter = None;
         let previous = entry.state();
         let (cause, problem) = entry.verdict.unwrap_or((cause, None));
         let facts = {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use js_sys::Promise;
+use js_sys::{Array, Promise};
 use soft_phone_sip::{CallId, CallOptions, Instant, QueryId};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
@@ -15,9 +15,10 @@ use super::phone::Phone;
 use crate::account::Value;
 use crate::failure::Failure;
 use crate::js::{self, Deferred};
+use crate::media::processing::Ladder;
 use crate::media::quality::{self, Sample};
-use crate::media::{Session, devices, keypad};
-use crate::state::{CallState, Cause, DeviceKind, Devices, Problem, TONES_KEPT};
+use crate::media::{Session, devices, graph, keypad};
+use crate::state::{CallState, Cause, DeviceKind, Devices, Engine, Problem, TONES_KEPT};
 use crate::{clock, names, number};
 
 /// Between two looks at the statistics (contract §4).
@@ -201,6 +202,36 @@ impl Phone {
                 media.use_speaker(self.devices.used(DeviceKind::Speaker));
             }
         }
+    }
+
+    /// Processes the microphone otherwise, in the calls that go on, too.
+    pub(super) fn use_processing(&mut self) {
+        let processing = self.processing();
+        for media in self.calls.iter().filter_map(|entry| entry.media.as_ref()) {
+            media.set_processing(processing);
+        }
+    }
+
+    /// Who processes the microphone: of the call that the user speaks in, else as the next call would begin.
+    pub(super) fn engine(&self) -> Engine {
+        let front = self.calls.iter().find(|entry| Some(entry.key) == self.front).or(self.calls.first());
+        match front.and_then(|entry| entry.media.as_ref()) {
+            Some(media) => media.engine(),
+            None if graph::is_possible() && Ladder::new(self.processing(), graph::is_overloaded()).wants_engine() => {
+                Engine::Rust
+            }
+            None => Engine::Browser,
+        }
+    }
+
+    /// How each call's microphone is processed.
+    pub(super) fn diagnose_voices(&self) -> Array {
+        let diagnose = |entry: &super::calls::Entry| {
+            let voice = entry.media.as_ref()?.diagnose_voice();
+            js::set(&voice, "call", &entry.id().into());
+            Some(voice)
+        };
+        self.calls.iter().filter_map(diagnose).collect()
     }
 
     /// Begins to look at the statistics, unless that goes on.

@@ -21,6 +21,7 @@ use super::transfer::Transfer;
 use crate::clock;
 use crate::failure::Failure;
 use crate::js::{self, Deferred};
+use crate::media::Session;
 use crate::media::change::Wish;
 use crate::media::mixer::Mixer;
 use crate::state::{CallState, Cause};
@@ -294,7 +295,8 @@ impl Phone {
         let mut wanted = Vec::new();
         let mut streams = Vec::new();
         for entry in self.calls.iter().filter(|entry| entry.in_conference() && entry.state() == CallState::Active) {
-            let (local, remote) = (entry.shared.local.borrow().clone(), entry.shared.remote.borrow().clone());
+            let local = entry.media.as_ref().and_then(Session::sent_stream);
+            let remote = entry.shared.remote.borrow().clone();
             if let (Some(local), Some(remote)) = (local, remote) {
                 wanted.push((entry.key, [local.id(), remote.id()].concat()));
                 streams.push((local, remote));

@@ -92,7 +92,7 @@ pub fn quality(quality: &Quality) -> Object {
         ("jitterMs", quality.jitter_ms.into()),
         ("lossPercent", quality.loss_percent.into()),
         ("playoutDelayMs", quality.playout_delay_ms.into()),
-        ("engine", "browser".into()),
+        ("engine", quality.engine.as_str().into()),
     ])
 }
 

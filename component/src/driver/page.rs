@@ -73,6 +73,9 @@ impl Driver {
             names::NO_REGISTER => {}
             // Looked at when a call comes or goes; the window shows them.
             names::CODECS | names::AUTO_ANSWER | names::DO_NOT_DISTURB => self.run(|_, _| {}),
+            names::PROCESSING | names::NO_ECHO_CANCELLATION | names::NO_NOISE_SUPPRESSION | names::NO_AUTO_GAIN => {
+                self.run(|phone, _| phone.use_processing())
+            }
             _ => self.reconfigure_soon(),
         }
     }

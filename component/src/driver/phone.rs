@@ -19,6 +19,7 @@ use crate::failure::Failure;
 use crate::instance::Instance;
 use crate::js::Deferred;
 use crate::media::Settings;
+use crate::media::processing::{Mode, Processing};
 use crate::names;
 use crate::record::Record;
 use crate::socket::link::{self, Link};
@@ -446,7 +447,18 @@ impl Phone {
             microphone: self.devices.used(DeviceKind::Microphone).to_owned(),
             speaker: self.devices.used(DeviceKind::Speaker).to_owned(),
             codecs: self.text_attribute(names::CODECS),
+            processing: self.processing(),
             root: driver.root.clone(),
+        }
+    }
+
+    /// What the attributes say is to be done to the microphone's sound.
+    pub(super) fn processing(&self) -> Processing {
+        Processing {
+            mode: Mode::from_attribute(Some(&self.text_attribute(names::PROCESSING))),
+            no_echo: self.has_flag(names::NO_ECHO_CANCELLATION),
+            no_noise: self.has_flag(names::NO_NOISE_SUPPRESSION),
+            no_gain: self.has_flag(names::NO_AUTO_GAIN),
         }
     }
 }

@@ -165,11 +165,9 @@ impl Phone {
             Report::Microphone => {
                 let local = entry.media.as_ref().and_then(Session::local_stream);
                 entry.shared.local.replace(local);
-                if entry.meter.take().is_some() {
-                    self.measure(key);
-                }
                 self.remix();
             }
+            Report::Level(level) => self.level_dbfs = Some(level),
         }
     }
 

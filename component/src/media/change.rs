@@ -102,7 +102,9 @@ impl Session {
     pub fn send_instead(&self, track: Option<MediaStreamTrack>) {
         let inner = self.0.clone();
         inner.instead.replace(track);
-        self.enqueue(async move { inner.send_track().await });
+        self.enqueue(async move {
+            let _ = inner.send_track().await;
+        });
     }
 }
 
@@ -129,22 +131,6 @@ impl Inner {
                 (true, false) => RtcRtpTransceiverDirection::Sendonly,
                 (true, true) => RtcRtpTransceiverDirection::Inactive,
             });
-        }
-    }
-
-    /// Nobody who is on hold hears us.
-    pub(super) fn open_microphone(&self) {
-        if let Some(microphone) = &*self.microphone.borrow() {
-            microphone.set_enabled(!self.muted.get() && !self.wish.get().held);
-        }
-    }
-
-    /// Puts the track that is to be sent onto the connection.
-    pub(super) async fn send_track(&self) {
-        let microphone = self.microphone.borrow().as_ref().and_then(super::Microphone::track);
-        let track = self.instead.borrow().clone().or(microphone);
-        if let (Some(transceiver), Some(track)) = (self.transceiver(), track) {
-            let _ = JsFuture::from(transceiver.sender().replace_track(Some(&track))).await;
         }
     }
 }

@@ -5,18 +5,25 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{MediaStream, MediaStreamConstraints, MediaStreamTrack, PermissionState, PermissionStatus};
 
 use super::devices;
+use super::processing::Capture;
 use crate::js;
 use crate::state::Problem;
 
 /// An open microphone; dropped, it is closed and the browser's indicator goes out.
 pub struct Microphone {
     stream: MediaStream,
+    capture: Capture,
 }
 
 impl Microphone {
     /// The stream, for the page and the level meter.
     pub fn stream(&self) -> &MediaStream {
         &self.stream
+    }
+
+    /// What the browser was asked to do to it.
+    pub fn capture(&self) -> Capture {
+        self.capture
     }
 
     /// Its one track.
@@ -41,18 +48,21 @@ impl Drop for Microphone {
 }
 
 /// A request for the microphone that is under way.
-pub struct Pending(JsFuture);
+pub struct Pending {
+    answer: JsFuture,
+    capture: Capture,
+}
 
 /// Asks at once for the microphone `device`, the system's when it is empty; the answer is awaited later.
 ///
 /// # Errors
 /// [`Problem::Unsupported`] where there is no `mediaDevices`: no secure context.
-pub fn ask(device: &str) -> Result<Pending, Problem> {
+pub fn ask(device: &str, capture: Capture) -> Result<Pending, Problem> {
     let devices = devices::all().ok_or(Problem::Unsupported)?;
     let audio = js::object(&[
-        ("echoCancellation", true.into()),
-        ("noiseSuppression", true.into()),
-        ("autoGainControl", true.into()),
+        ("echoCancellation", capture.echo.into()),
+        ("noiseSuppression", capture.noise.into()),
+        ("autoGainControl", capture.gain.into()),
     ]);
     if !device.is_empty() {
         js::set(&audio, "deviceId", &js::object(&[("exact", device.into())]));
@@ -60,7 +70,7 @@ pub fn ask(device: &str) -> Result<Pending, Problem> {
     let constraints: MediaStreamConstraints = js::object(&[("audio", audio.into())]).unchecked_into();
     devices
         .get_user_media_with_constraints(&constraints)
-        .map(|promise| Pending(JsFuture::from(promise)))
+        .map(|promise| Pending { answer: JsFuture::from(promise), capture })
         .map_err(|error| problem_of(&error))
 }
 
@@ -70,8 +80,8 @@ impl Pending {
     /// # Errors
     /// What is wrong with the microphone, in the words of the contract.
     pub async fn ready(self) -> Result<Microphone, Problem> {
-        match self.0.await {
-            Ok(stream) => Ok(Microphone { stream: stream.unchecked_into() }),
+        match self.answer.await {
+            Ok(stream) => Ok(Microphone { stream: stream.unchecked_into(), capture: self.capture }),
             Err(error) => Err(problem_of(&error)),
         }
     }

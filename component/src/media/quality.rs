@@ -6,7 +6,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use super::{Report, Session};
 use crate::js;
-use crate::state::Quality;
+use crate::state::{Engine, Quality};
 
 /// What one look at the statistics saw; counters grow over the call.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -23,6 +23,8 @@ pub struct Sample {
     pub jitter: f64,
     /// There and back, s.
     pub rtt: Option<f64>,
+    /// Who processes the microphone.
+    pub engine: Engine,
 }
 
 /// The quality of what lies between two samples.
@@ -39,6 +41,7 @@ pub fn quality(before: &Sample, now: &Sample) -> Quality {
         jitter_ms: tenths(now.jitter * 1000.0),
         loss_percent: tenths(loss * 100.0),
         playout_delay_ms: tenths(waited),
+        engine: now.engine,
     }
 }
 
@@ -61,13 +64,13 @@ fn mos(delay_ms: f64, loss_percent: f64) -> f64 {
 impl Session {
     /// Looks at the statistics; [`Report::Sample`] brings what is seen.
     pub fn sample(&self) {
-        let inner = self.0.clone();
+        let (inner, engine) = (self.0.clone(), self.engine());
         spawn_local(async move {
             if inner.closed.get() {
                 return;
             }
             let Ok(report) = JsFuture::from(inner.connection.get_stats()).await else { return };
-            let mut sample = Sample::default();
+            let mut sample = Sample { engine, ..Sample::default() };
             let mut remote_rtt = None;
             // A report is like a map (W3C WebRTC §8.2).
             report.unchecked_into::<Map>().for_each(&mut |stat, _| {
@@ -109,12 +112,13 @@ mod tests {
             emitted: 96_100.0,
             jitter: 0.0123,
             rtt: Some(0.08),
+            engine: Engine::Rust,
         };
         let told = quality(&before, &now);
         assert_eq!(told.loss_percent, 5.0);
         assert_eq!(told.playout_delay_ms, 40.0);
         assert_eq!((told.jitter_ms, told.rtt_ms), (12.3, Some(80.0)));
-        assert_eq!(told.mos, 3.8);
+        assert_eq!((told.mos, told.engine), (3.8, Engine::Rust));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Which words and buttons are shown in which state.
 
 use super::*;
-use crate::state::{Quality, Registration, Remote};
+use crate::state::{Engine, Quality, Registration, Remote};
 
 /// The model with the card where a call is.
 fn model(state: &PhoneState, number: &str, lang: Lang) -> Model {
@@ -293,7 +293,14 @@ fn the_keypad_is_there_while_somebody_listens() {
 
 #[test]
 fn the_sound_of_a_call_in_words() {
-    let quality = |mos| Quality { mos, rtt_ms: None, jitter_ms: 0.0, loss_percent: 0.0, playout_delay_ms: 0.0 };
+    let quality = |mos| Quality {
+        mos,
+        rtt_ms: None,
+        jitter_ms: 0.0,
+        loss_percent: 0.0,
+        playout_delay_ms: 0.0,
+        engine: Engine::Browser,
+    };
     for (mos, words) in [(4.4, "Good sound"), (3.9, "Fair sound"), (2.0, "Poor sound: check your network")] {
         let facts = registered(vec![Call { quality: Some(quality(mos)), ..call(CallState::Active) }]);
         assert_eq!(model(&facts, "", Lang::En).note, words);

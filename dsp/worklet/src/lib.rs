@@ -1,28 +1,30 @@
 //! The voice engine as a plain C-ABI wasm module: no imports, so that an `AudioWorkletGlobalScope` can instantiate it
 //! synchronously from a compiled module.
 //!
-//! The host creates one engine, writes a quantum of samples to [`engine_input`], calls [`engine_process`] and reads
-//! figures. Memory is allocated by [`engine_create`] only. The pointers are what [`engine_create`] gave; null is
-//! answered with null, 0 or the floor, never with a trap.
+//! The host creates one engine for a microphone, switches stages on ([`engine_configure`]), writes a quantum of samples
+//! to [`engine_microphone`] and [`engine_far_end`], calls [`engine_process`], and reads [`engine_output`] and
+//! [`engine_statistics`]. Memory is allocated by [`engine_create`] and [`engine_configure`] only. The pointers are what
+//! [`engine_create`] gave; null is answered with null or an error, never with a trap.
 
-use soft_phone_dsp::{FLOOR_DBFS, LevelMeter};
+mod engine;
 
-/// Most samples that one [`engine_process`] takes. A larger render quantum is handed over in pieces.
-const CAPACITY: usize = 1_024;
+pub use engine::Engine;
 
-/// Everything that one microphone needs.
-pub struct Engine {
-    input: [f32; CAPACITY],
-    meter: LevelMeter,
-}
+use engine::CAPACITY;
+use soft_phone_dsp::host::Figure;
 
-/// A new engine for `sample_rate` Hz, or null when the rate is unusable. Freed by [`engine_destroy`].
+/// The call was taken.
+const OK: i32 = 0;
+/// There is no engine.
+const NO_ENGINE: i32 = -1;
+/// The stages are none that there are.
+const NO_STAGES: i32 = -2;
+
+/// A new engine for `sample_rate` Hz with all stages off, or null when the rate is none of
+/// [`soft_phone_dsp::SAMPLE_RATES`]. Freed by [`engine_destroy`].
 #[unsafe(no_mangle)]
 pub extern "C" fn engine_create(sample_rate: f32) -> *mut Engine {
-    match LevelMeter::new(sample_rate) {
-        Some(meter) => Box::into_raw(Box::new(Engine { input: [0.0; CAPACITY], meter })),
-        None => std::ptr::null_mut(),
-    }
+    Engine::new(sample_rate).map_or(std::ptr::null_mut(), |engine| Box::into_raw(Box::new(engine)))
 }
 
 /// Ends an engine.
@@ -37,83 +39,89 @@ pub unsafe extern "C" fn engine_destroy(engine: *mut Engine) {
     }
 }
 
-/// Where the host writes samples (mono, full scale ±1.0): [`engine_capacity`] of them at most.
+/// Runs these stages from now on, see [`soft_phone_dsp::host::stages`]; what stays on keeps what it has learnt. 0, or a
+/// negative number when there is no such stage or no engine: then nothing has changed.
 ///
 /// # Safety
 /// `engine` is null or a live engine.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn engine_input(engine: *mut Engine) -> *mut f32 {
+pub unsafe extern "C" fn engine_configure(engine: *mut Engine, stages: u32) -> i32 {
     // SAFETY: null or live by the contract above.
     match unsafe { engine.as_mut() } {
-        Some(engine) => engine.input.as_mut_ptr(),
-        None => std::ptr::null_mut(),
+        Some(engine) => {
+            if engine.configure(stages) {
+                OK
+            } else {
+                NO_STAGES
+            }
+        }
+        None => NO_ENGINE,
     }
 }
 
-/// How many samples [`engine_input`] holds.
+/// Where the host writes what the microphone hears (mono, full scale ±1.0): [`engine_capacity`] samples at most.
+///
+/// # Safety
+/// `engine` is null or a live engine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn engine_microphone(engine: *mut Engine) -> *mut f32 {
+    // SAFETY: null or live by the contract above.
+    unsafe { engine.as_mut() }.map_or(std::ptr::null_mut(), |engine| engine.microphone.as_mut_ptr())
+}
+
+/// Where the host writes what the loudspeaker plays at the same time (mono): as many samples as the microphone's.
+///
+/// # Safety
+/// `engine` is null or a live engine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn engine_far_end(engine: *mut Engine) -> *mut f32 {
+    // SAFETY: null or live by the contract above.
+    unsafe { engine.as_mut() }.map_or(std::ptr::null_mut(), |engine| engine.far_end.as_mut_ptr())
+}
+
+/// Where the host reads what is to be sent (mono, within ±1.0): as many samples as were processed last.
+///
+/// # Safety
+/// `engine` is null or a live engine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn engine_output(engine: *const Engine) -> *const f32 {
+    // SAFETY: null or live by the contract above.
+    unsafe { engine.as_ref() }.map_or(std::ptr::null(), |engine| engine.output.as_ptr())
+}
+
+/// How many samples the three buffers hold. A larger render quantum is handed over in pieces.
 #[unsafe(no_mangle)]
 pub extern "C" fn engine_capacity() -> usize {
     CAPACITY
 }
 
-/// Processes the first `samples` of the input; gives back how many were taken (at most [`engine_capacity`]).
+/// Processes the first `samples` of the buffers, any number of them; gives back how many were taken (at most
+/// [`engine_capacity`]).
 ///
 /// # Safety
 /// `engine` is null or a live engine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn engine_process(engine: *mut Engine, samples: usize) -> usize {
     // SAFETY: null or live by the contract above.
-    let Some(engine) = (unsafe { engine.as_mut() }) else { return 0 };
-    let taken = samples.min(CAPACITY);
-    engine.meter.process(&engine.input[..taken]);
-    taken
+    unsafe { engine.as_mut() }.map_or(0, |engine| engine.process(samples))
 }
 
-/// Level of the microphone, dBFS (RMS over about 100 ms), from −100 to 0.
+/// Brings the statistics up to date and tells where they are: [`engine_statistics_length`] numbers, each in the place
+/// that [`Figure`] gives it, NaN where nothing is known.
 ///
 /// # Safety
 /// `engine` is null or a live engine.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn engine_level_dbfs(engine: *const Engine) -> f32 {
+pub unsafe extern "C" fn engine_statistics(engine: *mut Engine) -> *const f32 {
     // SAFETY: null or live by the contract above.
-    match unsafe { engine.as_ref() } {
-        Some(engine) => engine.meter.level_dbfs(),
-        None => FLOOR_DBFS,
-    }
+    unsafe { engine.as_mut() }.map_or(std::ptr::null(), |engine| engine.statistics().as_ptr())
+}
+
+/// How many statistics there are.
+#[unsafe(no_mangle)]
+pub extern "C" fn engine_statistics_length() -> usize {
+    Figure::COUNT
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_host_can_drive_it() {
-        let engine = engine_create(48_000.0);
-        assert!(!engine.is_null());
-        // SAFETY: `engine` is live until `engine_destroy`, and the slice is as long as `engine_capacity` says.
-        unsafe {
-            let input = std::slice::from_raw_parts_mut(engine_input(engine), engine_capacity());
-            input.fill(0.1);
-            for _ in 0..100 {
-                assert_eq!(engine_process(engine, 128), 128);
-                assert_eq!(engine_process(engine, usize::MAX), engine_capacity());
-            }
-            let level = engine_level_dbfs(engine);
-            assert!((level + 20.0).abs() < 0.1, "{level}");
-            engine_destroy(engine);
-        }
-    }
-
-    #[test]
-    fn null_and_bad_rates_do_no_harm() {
-        let none = engine_create(f32::NAN);
-        assert!(none.is_null());
-        // SAFETY: null is allowed everywhere.
-        unsafe {
-            assert!(engine_input(none).is_null());
-            assert_eq!(engine_process(none, 128), 0);
-            assert_eq!(engine_level_dbfs(none), FLOOR_DBFS);
-            engine_destroy(none);
-        }
-    }
-}
+mod tests;
