@@ -98,6 +98,17 @@ pub fn from_bytes(bytes: &[u8]) -> Vec<f32> {
     bytes.chunks_exact(2).map(|pair| from_i16(i16::from_le_bytes([pair[0], pair[1]]))).collect()
 }
 
+/// The longest stretch, in ms, that is below `dbfs`, between the first and the last sound that is not. In steps of 5 ms.
+pub fn longest_gap(samples: &[f32], dbfs: f32) -> f32 {
+    let step = RATE as usize / 200;
+    let loud: Vec<usize> = (samples.chunks(step).enumerate())
+        .filter(|(_, chunk)| 20.0 * rms(chunk).max(1e-9).log10() >= dbfs)
+        .map(|(index, _)| index)
+        .collect();
+    let longest = loud.windows(2).map(|pair| pair[1] - pair[0] - 1).max().unwrap_or_default();
+    longest as f32 * 5.0
+}
+
 /// Root mean square.
 pub fn rms(samples: &[f32]) -> f32 {
     (energy(samples) / samples.len().max(1) as f64).sqrt() as f32
@@ -297,6 +308,16 @@ mod tests {
         let silence = compare(&said, &vec![0.0; 6 * RATE as usize]);
         assert!(silence.is_err() || silence.is_ok_and(|likeness| likeness.found < 0.01));
         assert!(compare(&said, &said[..1_000]).unwrap_err().to_string().contains("too short"));
+    }
+
+    #[test]
+    fn a_gap_is_measured_between_sounds_only() {
+        let mut heard = vec![0.0; 48_000];
+        heard[9_600..28_800].fill(0.1);
+        assert!(longest_gap(&heard, -50.0) < 1.0);
+        heard[14_400..24_000].fill(0.001);
+        assert!((longest_gap(&heard, -50.0) - 200.0).abs() <= 5.0);
+        assert!(longest_gap(&heard, -70.0) < 1.0);
     }
 
     #[test]

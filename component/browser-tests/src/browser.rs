@@ -145,8 +145,15 @@ impl Browser {
     /// # Errors
     /// When there is no such stream.
     pub async fn record(&self, streams: &[&str], seconds: f32) -> Result<Vec<Vec<f32>>> {
-        let body = format!("return probe.record([{}], args)", streams.join(", "));
-        let answer = self.run(&body, json!(seconds)).await?;
+        self.recordings(&format!("return probe.record([{}], {seconds})", streams.join(", "))).await
+    }
+
+    /// As [`Self::run`], for a function that gives what the page's `probe.record` gives.
+    ///
+    /// # Errors
+    /// When it gives something else.
+    pub async fn recordings(&self, body: &str) -> Result<Vec<Vec<f32>>> {
+        let answer = self.run(body, Value::Null).await?;
         let recordings = answer.as_array().context("recordings")?;
         recordings
             .iter()

@@ -17,6 +17,7 @@ mod recovery;
 mod ring_time;
 mod routing;
 mod sign_in;
+mod voice;
 mod window;
 
 use std::future::Future;
@@ -75,6 +76,8 @@ pub fn all() -> Vec<Case> {
         leave: in_a_call while_it_rings firefox;
         peer_faults: forked_second_answer glare session_interval_too_small second_challenge gathering_that_never_ends;
         ring_time: chromium;
+        voice: engines engines_firefox echo echo_firefox overload overload_firefox worklet_breaks
+            worklet_breaks_firefox no_engine blocked devices forty_calls cost;
     }
 }
 

@@ -153,7 +153,7 @@ async fn sound(run: &Path, logs: &Path) -> Result<Service> {
         &script,
         format!(
             "load-module module-native-protocol-unix socket={} auth-anonymous=1\n\
-             load-module module-null-sink sink_name=loudspeaker\nset-default-sink loudspeaker\n",
+             load-module module-null-sink sink_name=loudspeaker rate=48000\nset-default-sink loudspeaker\n",
             socket.display()
         ),
     )?;

@@ -99,6 +99,23 @@ window.AudioContext = class extends AudioContextOfTheBrowser {
     made.contexts.push(this);
   }
 };
+// The context that the phone's worklet runs in.
+const addModule = AudioWorklet.prototype.addModule;
+AudioWorklet.prototype.addModule = async function (url, ...rest) {
+  if (String(url).endsWith("/processor.js")) {
+    if (probe.noWorklet) throw new DOMException("made by the test", "AbortError");
+    probe.studio = made.contexts.find(context => context.audioWorklet === this);
+  }
+  return addModule.call(this, url, ...rest);
+};
+// Takes that context's time away, as a machine does that is too slow.
+probe.overload = async () => {
+  await probe.studio.audioWorklet.addModule("/test/overload.js");
+  new AudioWorkletNode(probe.studio, "overload").connect(probe.studio.destination);
+};
+// Breaks what the phone's worklet runs on: it throws with its next quantum.
+probe.sabotage = () => probe.studio.audioWorklet.addModule("/test/sabotage.js");
+
 // What still holds the network, the loudspeaker or the microphone.
 probe.open = () => ({
   connections: made.connections.filter(it => it.connectionState !== "closed").length,
@@ -127,12 +144,68 @@ MediaStream.prototype.clone = function clone() {
 // The browser's own processing would change what is compared. Firefox's fake microphone knows one tone only: there
 // (`?voice=FILE`) a recording that loops takes its place.
 const voice = new URLSearchParams(location.search).get("voice");
+// A test may say what the microphone hears instead: `asked`, the device, processed as the phone asks for it; `hum`, a
+// voice-like sound without a pause, in which any gap shows; `room`, what the loudspeaker plays, as a room returns it.
+probe.source = null;
+// Hz, of `hum` and `room`.
+probe.rate = RATE;
+
+const makers = {
+  // A buzz with the formants of a vowel, which rises and falls four times a second and never ends.
+  hum(context) {
+    const voice = new OscillatorNode(context, { type: "sawtooth", frequency: 140 });
+    const sum = new GainNode(context, { gain: 0.2 });
+    for (const [frequency, gain] of [[700, 1], [1200, 0.6], [2600, 0.3]]) {
+      voice.connect(new BiquadFilterNode(context, { type: "bandpass", frequency, Q: 4 })).connect(new GainNode(context, { gain })).connect(sum);
+    }
+    for (const [frequency, depth, target] of [[5, 6, voice.frequency], [4, 0.1, sum.gain]]) {
+      const wave = new OscillatorNode(context, { frequency });
+      wave.connect(new GainNode(context, { gain: depth })).connect(target);
+      wave.start();
+    }
+    voice.start();
+    return sum;
+  },
+  // 40 ms of way, then a direct sound and 200 ms of reverberation, 12 dB below what is played.
+  room(context) {
+    const length = Math.round(0.2 * context.sampleRate);
+    const answer = new AudioBuffer({ length, sampleRate: context.sampleRate });
+    const taps = answer.getChannelData(0);
+    let seed = 1;
+    for (let i = 0; i < length; i++) {
+      seed = (Math.imul(seed, 1664525) + 1013904223) | 0;
+      taps[i] = seed / 2 ** 31 * 0.01 * Math.exp(-i / (0.03 * context.sampleRate));
+    }
+    taps[0] = 0.2;
+    probe.door = new DelayNode(context, { delayTime: 0.04 });
+    return probe.door.connect(new ConvolverNode(context, { buffer: answer, disableNormalization: true }));
+  },
+};
+const sounds = new Map();
+// A microphone that hears a sound of the page's own.
+const microphoneOf = async source => {
+  const key = `${source} ${probe.rate}`;
+  if (!sounds.has(key)) {
+    const context = new AudioContextOfTheBrowser({ sampleRate: probe.rate });
+    sounds.set(key, { context, node: makers[source](context) });
+  }
+  const { context, node } = sounds.get(key);
+  await context.resume();
+  const microphone = new MediaStreamAudioDestinationNode(context, { channelCount: 1 });
+  node.connect(microphone);
+  made.tracks.push(...microphone.stream.getTracks());
+  return microphone.stream;
+};
+// From now on the loudspeaker in the room plays this stream.
+probe.play = stream => new MediaStreamAudioSourceNode(probe.door.context, { mediaStream: stream }).connect(probe.door);
+
 const getUserMedia = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
 let speech;
 navigator.mediaDevices.getUserMedia = async constraints => {
   probe.microphone.push(constraints);
   if (probe.microphoneError) throw new DOMException("made by the test", probe.microphoneError);
-  const raw = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+  if (makers[probe.source]) return microphoneOf(probe.source);
+  const raw = probe.source === "asked" ? {} : { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
   if (!voice) {
     const stream = await getUserMedia({ ...constraints, audio: { ...(typeof constraints.audio === "object" ? constraints.audio : {}), ...raw } });
     made.tracks.push(...stream.getTracks());
@@ -227,11 +300,12 @@ for (const type of EVENTS) {
 }
 probe.fired = type => probe.events.filter(event => event.type === type);
 
-// Makes a phone with these attributes (null: absent) and puts it onto the page.
+// Makes a phone with these attributes (null: absent) and puts it onto the page. What it sends is the microphone as it is,
+// unless a case is about how that is processed.
 probe.make = (attributes, id = "phone") => {
   const phone = document.createElement("soft-phone");
   phone.id = id;
-  for (const [name, value] of Object.entries(attributes)) if (value !== null) phone.setAttribute(name, value);
+  for (const [name, value] of Object.entries({ processing: "off", ...attributes })) if (value !== null) phone.setAttribute(name, value);
   document.body.append(phone);
   return phone;
 };
