@@ -77,7 +77,7 @@ pub fn all() -> Vec<Case> {
         peer_faults: forked_second_answer glare session_interval_too_small second_challenge gathering_that_never_ends;
         ring_time: chromium;
         voice: engines engines_firefox echo echo_firefox overload overload_firefox worklet_breaks
-            worklet_breaks_firefox no_engine blocked devices forty_calls cost;
+            worklet_breaks_firefox no_engine devices forty_calls cost;
     }
 }
 

@@ -258,8 +258,11 @@ impl Inner {
             drop(before);
             if inner.closed.get() {
                 inner.microphone.take();
+                return;
             }
             inner.tell(Report::Microphone);
+            // The ladder may have moved on while it was being opened.
+            inner.adjust();
         });
     }
 }

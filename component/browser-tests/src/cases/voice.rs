@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::audio::{self, RATE, longest_gap, rms};
-use crate::browser::{Kind, Setting, Voice};
+use crate::browser::{Kind, Voice};
 use crate::phone::{Phone, account, in_call};
 use crate::rig::Rig;
 
@@ -215,37 +215,6 @@ pub async fn no_engine(rig: &Rig) -> Result<()> {
         rig.close_browsers().await;
     }
     Ok(())
-}
-
-/// The browser lets no context run before the page is touched: the microphone is heard all the same, and goes through
-/// our engine after a click.
-pub async fn blocked(rig: &Rig) -> Result<()> {
-    let setting = Setting { silent: true, ..Setting::default() };
-    let attributes = json!({ "lang": "en", "processing": null });
-    let alice = Phone::open_with(rig, Kind::Chromium, Voice::A, setting, attributes).await?;
-    alice.sign_in(&account("100", "pw-100")).await?;
-    alice.registered().await?;
-    let bob = Phone::open(rig, Kind::Chromium, Voice::B, json!({ "lang": "en" })).await?;
-    bob.sign_in(&account("101", "pw-101")).await?;
-    bob.registered().await?;
-    alice.browser.run("await probe.phone().call('101')", Value::Null).await?;
-    bob.press("answer").await?;
-    in_call(&alice, &bob).await?;
-    let told = alice.until("probe.phone().diagnostics().voice[0].reason").await;
-    let state = "[probe.phone().diagnostics().voice[0], probe.studio?.state, navigator.userActivation.hasBeenActive]";
-    let state = alice.browser.run(&format!("return {state}"), Value::Null).await?;
-    told.with_context(|| state.to_string())?;
-    let engine = alice.browser.run(&format!("return [{ENGINE}, probe.studio.state]"), Value::Null).await?;
-    ensure!(engine == json!(["browser", "suspended"]), "{engine}");
-    let likeness = |heard: &[f32]| audio::compare(&audio::read(&rig.folder.join(Voice::A.file()))?, heard);
-    let unprocessed = likeness(&bob.record(8.0).await?.heard)?;
-    ensure!(unprocessed.found >= 0.7, "blocked, Bob hears {unprocessed:?}");
-    alice.browser.drag((20.0, 20.0), (20.0, 20.0), false).await?;
-    alice.until(&format!("{ENGINE} === 'rust'")).await?;
-    let processed = likeness(&bob.record(8.0).await?.heard)?;
-    println!("Chromium, before the page is touched: {unprocessed:.2?}, then: {processed:.2?}");
-    ensure!(processed.found >= 0.7, "after a click, Bob hears {processed:?}");
-    hang_up(&alice).await
 }
 
 /// Another microphone in mid-call, of the same and of another sample rate: it goes through the engine without a gap.
