@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run -q --release -p soft-phone-dsp --example voice -- process --mic mic.wav [--far far.wav] --out out.wav
-//!     [--no-aec] [--no-ns] [--no-agc] [--config config.json] [--stats stats.json]
+//!     [--no-aec] [--no-ns] [--no-agc] [--config config.json] [--network weights.bin] [--stats stats.json]
 //! ```
 //!
 //! WAV files of 16 bit at the same rate; the output has that rate and the microphone's length, and is later than the
@@ -13,12 +13,12 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use pico_args::Arguments;
-use soft_phone_dsp::{AudioProcessor, Config};
+use soft_phone_dsp::{AudioProcessor, Config, Network};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const USAGE: &str = "voice process --mic MIC.wav [--far FAR.wav] --out OUT.wav [--no-aec] [--no-ns] [--no-agc] \
-                     [--config CONFIG.json] [--stats STATS.json]";
+                     [--config CONFIG.json] [--network WEIGHTS.bin] [--stats STATS.json]";
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_env();
@@ -42,6 +42,7 @@ fn process(mut arguments: Arguments) -> Result<()> {
     let out: PathBuf = arguments.value_from_str("--out")?;
     let stats: Option<PathBuf> = arguments.opt_value_from_str("--stats")?;
     let config: Option<PathBuf> = arguments.opt_value_from_str("--config")?;
+    let network: Option<PathBuf> = arguments.opt_value_from_str("--network")?;
     let mut config = match config {
         Some(path) => serde_json::from_slice(&std::fs::read(&path)?)?,
         None => Config::default(),
@@ -71,7 +72,10 @@ fn process(mut arguments: Arguments) -> Result<()> {
         }
         None => Vec::new(),
     };
-    let mut processor = AudioProcessor::new(rate, config)?;
+    let mut processor = match network {
+        Some(path) => AudioProcessor::with_network(rate, config, Network::from_bytes(&std::fs::read(&path)?)?)?,
+        None => AudioProcessor::new(rate, config)?,
+    };
     let frame = processor.frame_len();
     let mut result = Vec::with_capacity(near.len());
     let (mut input, mut played, mut output) = (vec![0.0; frame], vec![0.0; frame], vec![0.0; frame]);

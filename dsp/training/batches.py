@@ -24,6 +24,9 @@ class Clips:
         return self.audio[self.start[k]:self.start[k + 1]].astype(np.float32) / 32_768
 
     def any(self, rng):
+        """A clip: mostly the longer, the likelier, for most of the short ones are single knocks."""
+        if rng.random() < 0.7:
+            return self.clip(int(np.searchsorted(self.start, rng.integers(self.start[-1]), "right")) - 1)
         return self.clip(int(rng.integers(len(self.voice))))
 
 
@@ -122,7 +125,8 @@ class Mixer:
         if rng.random() < 0.5:
             near = signal.fftconvolve(near, room(rng))[: self.samples].astype(np.float32)
         noise = silent
-        if rng.random() < 0.95:
+        # Clean speech must pass untouched, which is learnt from clean speech.
+        if rng.random() < 0.85:
             noise = self.hiss(self.noise if rng.random() < 0.93 else self.music)
             if rng.random() < 0.25:
                 second = self.hiss(self.noise)
@@ -164,6 +168,7 @@ class Mixer:
                     spectrum[k] *= hum
         # What the converters add: 16 bit.
         hiss = rng.standard_normal((*near.shape, 2), np.float32).view(np.complex64)[..., 0] * np.float32(1.2e-4)
+        hiss[rng.random(size) < 0.3] = 0
         both = near + noise + hiss
         everything = both + rest
         seen = f.features(everything, None if quiet else echo, far if far.any() else None)
