@@ -66,7 +66,7 @@ pub struct HighPass {
 
 impl Default for HighPass {
     fn default() -> Self {
-        Self { cutoff_hz: 80.0 }
+        Self { cutoff_hz: 25.0 }
     }
 }
 

@@ -118,6 +118,10 @@ impl EchoCanceller {
             self.delay.doubt();
         }
         self.filter.update(&self.far, self.lag, error, CALM.max(change));
+        if !self.suspects_echo() {
+            // What the filter takes for echo is the near end.
+            error.copy_from_slice(near);
+        }
         if let Some(later) = self.drift.update(&self.filter, self.watch.left() < FITS) {
             self.follow(later);
         }
@@ -143,14 +147,19 @@ impl EchoCanceller {
         self.delay.lag()
     }
 
+    /// Whether the far end is, or may be, heard by the microphone at all: with a headset it is not.
+    pub fn suspects_echo(&self) -> bool {
+        self.delay.suspects_echo()
+    }
+
     /// What is left of the microphone's power behind the linear filter, lately: 0 to 1.
     pub fn left(&self) -> f32 {
         self.watch.left()
     }
 
-    /// Whether the far end is heard now, or still echoes.
+    /// Whether the far end may be heard by the microphone now, or still echoes.
     pub fn is_active(&self) -> bool {
-        !self.far.is_silent(self.lag, self.partitions)
+        self.suspects_echo() && !self.far.is_silent(self.lag, self.partitions)
     }
 
     pub fn reset(&mut self) {

@@ -213,7 +213,6 @@ impl AudioProcessor {
             latency_samples: self.latency(),
             input_dbfs: self.input.level_dbfs(),
             output_dbfs: self.output.level_dbfs(),
-            delay_ms: self.echo.as_ref().and_then(EchoCanceller::delay).map(|frames| frames as f32 * 10.0),
             ..Stats::default()
         };
         if let Some(echo) = &self.echo {

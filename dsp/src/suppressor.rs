@@ -103,6 +103,8 @@ impl Suppressor {
         self.error.analyze(frame, &mut self.spectrum);
         self.spectrum.power_into(&mut self.power);
         self.gains.fill(1.0);
+        // Without an echo there is nothing of it to suppress, and whatever else speaks at the same time stays.
+        let canceller = canceller.filter(|canceller| canceller.suspects_echo());
         if let Some(canceller) = canceller {
             self.echo.analyze(canceller.echo(), &mut self.echo_spectrum);
             self.echo_spectrum.power_into(&mut self.echo_power);

@@ -166,6 +166,18 @@ fn the_near_end_is_heard_while_both_speak() {
 }
 
 #[test]
+fn with_a_headset_the_near_end_passes_while_both_speak() {
+    let (far, near) = (speech(16_000, 6.0, 13), speech(16_000, 6.0, 14));
+    let mut processor = AudioProcessor::new(16_000, only_echo()).unwrap();
+    let out = run(&mut processor, &far, &near);
+    let late = processor.latency();
+    // Two seconds of far end are what it takes to find out.
+    for (n, (x, y)) in near.iter().zip(&out[late..]).enumerate().skip(48_000) {
+        assert!((x - y).abs() < 1e-4, "sample {n}: {x} became {y}");
+    }
+}
+
+#[test]
 fn without_a_far_end_the_near_end_passes_untouched() {
     let near = speech(16_000, 3.0, 10);
     let silence = vec![0.0; near.len()];

@@ -19,6 +19,16 @@ const MEMORY: f32 = 25.0;
 /// Fewest frames that a decision is based on.
 const SURE: f32 = 10.0;
 
+/// For how many frames an echo's lag stays the best: any echo's, and one that is strongly coherent, in itself and beside
+/// all other lags.
+const STEADY: usize = 90;
+const STEADY_STRONG: usize = 30;
+const STRONG: f32 = 0.35;
+const STANDING_OUT: f32 = 6.0;
+/// Frames of far end after which an echo that was not proved is not there; and for which one that was is.
+const TRIAL: usize = 180;
+const VALID: usize = 1_500;
+
 /// Keeps divisions finite and numbers out of the denormals.
 const FAINT: f32 = 1e-12;
 
@@ -39,6 +49,12 @@ pub(crate) struct DelayEstimator {
     /// The lag that was best lately, and for how many frames.
     candidate: (usize, usize),
     lag: Option<usize>,
+    /// The lag that was best in the last frame, and for how many frames the best has stayed there.
+    steady: (usize, usize),
+    /// Frames of far end since an echo was last proved; `None`: it never was.
+    proved: Option<usize>,
+    /// Frames of far end that were looked at.
+    looked: usize,
     /// Frames that the averages stand for.
     seen: f32,
 }
@@ -58,6 +74,9 @@ impl DelayEstimator {
             score: vec![0.0; lags],
             candidate: (0, 0),
             lag: None,
+            steady: (0, 0),
+            proved: None,
+            looked: 0,
             seen: 0.0,
         })
     }
@@ -110,6 +129,26 @@ impl DelayEstimator {
         self.lag
     }
 
+    /// Whether the microphone hears the far end: until there was time to find out, or for a while after it did.
+    ///
+    /// Two voices that speak at once are coherent at some lag at any time, by chance and for half a second at most; an echo
+    /// is at one lag, and stays there.
+    pub fn suspects_echo(&self) -> bool {
+        self.proved.map_or(self.looked < TRIAL, |frames| frames < VALID)
+    }
+
+    fn prove(&mut self, best: usize, top: f32, floor: f32) {
+        self.looked = self.looked.saturating_add(1);
+        let stays = self.steady.0.abs_diff(best) <= 1;
+        self.steady = (best, if stays && top > 0.0 { self.steady.1 + 1 } else { 0 });
+        let strong = top > STRONG && top > STANDING_OUT * floor;
+        if self.steady.1 >= if strong { STEADY_STRONG } else { STEADY } {
+            self.proved = Some(0);
+        } else if let Some(frames) = &mut self.proved {
+            *frames = frames.saturating_add(1);
+        }
+    }
+
     fn decide(&mut self) -> Option<usize> {
         let mut best = 0;
         for lag in 1..self.lags {
@@ -119,6 +158,7 @@ impl DelayEstimator {
         }
         let floor = self.score.iter().sum::<f32>() / self.lags as f32;
         let top = self.score[best];
+        self.prove(best, top, floor);
         let clear = self.seen >= SURE && top > 0.08 && top > 2.0 * floor;
         let held = self.lag.map_or(0.0, |lag| self.score[lag].max(self.score[(lag + 1).min(self.lags - 1)]));
         let sure = self.lag.is_none() || (top > 0.15 && top > 3.0 * floor && top > 1.5 * held);
@@ -167,6 +207,9 @@ impl DelayEstimator {
         self.far_power.fill(0.0);
         self.lag = None;
         self.candidate = (0, 0);
+        self.steady = (0, 0);
+        self.proved = None;
+        self.looked = 0;
         self.seen = 0.0;
     }
 }
