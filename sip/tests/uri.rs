@@ -220,3 +220,15 @@ fn three_colons_before_an_ipv4_address_are_tolerated() {
     assert_eq!(uri.to_string(), "sip:user@[2001:db8:::192.0.2.1]:5070");
     assert!("sip:[:::192.0.2.1]".parse::<Uri>().is_ok());
 }
+
+#[test]
+fn a_tag_fits_behind_as_many_parameters_as_are_let_in() {
+    let most = format!("<sip:a@h>{}", ";x".repeat(64));
+    let mut address: NameAddr = most.parse().unwrap();
+    address.set_tag("1");
+    let answered = address.to_string();
+    assert_eq!(answered.parse::<NameAddr>().unwrap().tag(), Some("1"));
+    for more in [format!("{most};x"), format!("{most};y=1"), format!("{answered};x"), format!("{answered};tag=2")] {
+        assert!(more.parse::<NameAddr>().is_err(), "{more}");
+    }
+}

@@ -76,7 +76,9 @@ impl Param {
 /// Reads `a=b;c;d="e"`: what follows the first `;`. An empty parameter, as in `a;;b`, is an error (RFC 4475 §3.1.2.1).
 pub(crate) fn params(text: &str) -> impl Iterator<Item = Result<(&str, Option<&str>), Error>> {
     Pieces::new(text, b';').enumerate().map(|(index, piece)| {
-        if index >= MAX_PARAMS {
+        // A peer that answers adds its tag to as many as it was sent (RFC 3261 §8.2.6.2).
+        let tag = index == MAX_PARAMS && cut(piece, b'=').0.trim().eq_ignore_ascii_case("tag");
+        if index >= MAX_PARAMS && !tag {
             return Err(Error::TooLong { what: "parameters", limit: MAX_PARAMS });
         }
         let (name, value) = cut(piece, b'=');
