@@ -34,7 +34,7 @@ impl Speech {
     }
 }
 
-/// Who speaks while the clock runs. Before it both ends have spoken, with echo, for [`LEAD`] seconds: what has never
+/// Who speaks while the clock runs. Before it both ends have spoken, with echo, for some seconds: what has never
 /// heard anything has nothing that could decay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scene {
