@@ -67,7 +67,7 @@ pub enum Phase {
 enum State {
     Idle,
     Opening { deadline: Instant },
-    Open { since: Instant, ping_at: Instant, pong_by: Option<Instant>, pings: Pings },
+    Open { since: Instant, ping_at: Instant, pong_by: Option<Instant>, pings: Pings, heard: bool },
     Waiting { until: Instant },
 }
 
@@ -145,7 +145,7 @@ impl Plan {
         if matches!(self.state, State::Opening { .. }) {
             self.limit = None;
             let ping_at = now + self.ping_after();
-            self.state = State::Open { since: now, ping_at, pong_by: None, pings: Pings::Untried };
+            self.state = State::Open { since: now, ping_at, pong_by: None, pings: Pings::Untried, heard: false };
         }
     }
 
@@ -169,10 +169,19 @@ impl Plan {
         }
     }
 
+    /// A request went out. The first of a connection must have some answer: a server that has just been started may take
+    /// connections before it takes requests, and on a connection nothing is sent twice (RFC 3261 §17.1.2.2).
+    pub fn handle_sent(&mut self, now: Instant) {
+        if let State::Open { pong_by, heard: false, .. } = &mut self.state {
+            pong_by.get_or_insert(now + PONG_DEADLINE);
+        }
+    }
+
     /// Something came in. `pong`: it was the answer to a keep-alive, so this server gives such answers.
     pub fn handle_data(&mut self, now: Instant, pong: bool) {
         let next = now + self.ping_after();
-        if let State::Open { ping_at, pong_by, pings, .. } = &mut self.state {
+        if let State::Open { ping_at, pong_by, pings, heard, .. } = &mut self.state {
+            *heard = true;
             *pong_by = None;
             *ping_at = next;
             if pong {
@@ -419,6 +428,22 @@ mod tests {
         plan.handle_timeout(due + PONG_DEADLINE);
         assert_eq!(actions(&mut plan), [Action::Close]);
         assert!(matches!(plan.phase(), Phase::Waiting { .. }));
+    }
+
+    #[test]
+    fn a_first_request_without_any_answer_ends_the_connection() {
+        let (mut plan, _) = opened();
+        plan.handle_sent(at(100));
+        assert_eq!(plan.poll_timeout(), Some(at(100) + PONG_DEADLINE));
+        plan.handle_timeout(at(100) + PONG_DEADLINE);
+        assert_eq!(actions(&mut plan), [Action::Close]);
+        assert!(matches!(plan.phase(), Phase::Waiting { .. }));
+
+        let (mut plan, _) = opened();
+        plan.handle_sent(at(100));
+        plan.handle_data(at(200), false);
+        plan.handle_sent(at(300));
+        assert!(plan.poll_timeout() > Some(at(300) + PONG_DEADLINE), "later requests have deadlines of their own");
     }
 
     #[test]

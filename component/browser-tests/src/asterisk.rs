@@ -17,9 +17,6 @@ pub const SERVER: &str = "ws://127.0.0.1:8088/ws";
 /// The same with TLS.
 pub const SECURE_SERVER: &str = "wss://127.0.0.1:8089/ws";
 
-/// Ports of its media, see `asterisk/rtp.conf`.
-pub const MEDIA_PORTS: &str = "20000-20999";
-
 /// Where Asterisk keeps voice messages.
 const MAILBOXES: &str = "var/spool/asterisk/voicemail";
 

@@ -70,7 +70,7 @@ pub fn all() -> Vec<Case> {
         csp: chromium firefox;
         instance: reload reload_firefox two_phones;
         recovery: connection_lost connection_lost_firefox;
-        network: wss wss_firefox trickled_candidates half_open_connection media_stall media_cut;
+        network: wss wss_firefox trickled_candidates half_open_connection media_stall;
         routing: sent_elsewhere answered_by_itself without_a_name taken_over;
         sign_in: before_expiry after_a_refusal sound_blocked;
         leave: in_a_call while_it_rings firefox;

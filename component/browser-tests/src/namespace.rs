@@ -67,33 +67,6 @@ pub fn prepare() -> Result<()> {
     Ok(())
 }
 
-/// Packets of UDP that come from these ports do not arrive, until this is dropped.
-pub struct Cut(());
-
-impl Cut {
-    /// Cuts them off, in this process's own network: the rule goes before the one that delivers to the machine itself.
-    ///
-    /// # Errors
-    /// When a command of iproute2 fails.
-    pub fn udp_from(ports: &str) -> Result<Self> {
-        // Once: rules of the machine itself stand at 0, where nothing goes before them.
-        let rules = ip("rule list")?;
-        if rules.lines().any(|rule| rule.starts_with("0:")) {
-            ip("rule add pref 100 lookup local")?;
-            ip("rule del pref 0")?;
-        }
-        ip(&format!("rule add pref 50 ipproto udp sport {ports} unreachable"))?;
-        Ok(Self(()))
-    }
-}
-
-impl Drop for Cut {
-    fn drop(&mut self) {
-        // A rule that is left shows in the next case, which hears nothing.
-        let _restored = ip("rule del pref 50");
-    }
-}
-
 /// Runs a command of iproute2 and returns what it printed.
 fn ip(arguments: &str) -> Result<String> {
     let output = Command::new("ip").args(arguments.split(' ')).output().context("ip (of iproute2)")?;

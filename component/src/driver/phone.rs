@@ -162,6 +162,9 @@ impl Phone {
                 self.trace.note(clock::epoch_millis(), true, &transmit.payload);
                 if let Some(connection) = self.connection.as_ref().filter(|open| open.flow == transmit.flow) {
                     connection.link.send(&transmit.payload);
+                    if let Some(plan) = &mut self.plan {
+                        plan.handle_sent(now);
+                    }
                 }
             } else if let Some(event) = self.agent.as_mut().and_then(Agent::poll_event) {
                 self.handle_event(now, event);

@@ -6,10 +6,8 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use super::asterisk_is_idle;
-use crate::asterisk::{MEDIA_PORTS, SECURE_SERVER};
+use crate::asterisk::SECURE_SERVER;
 use crate::browser::{Kind, Voice};
-use crate::namespace::Cut;
 use crate::phone::{Phone, account, in_call};
 use crate::relay::{Relay, Way, with_body};
 use crate::rig::Rig;
@@ -133,21 +131,4 @@ pub async fn media_stall(rig: &Rig) -> Result<()> {
     one.heard_of(rig, &other)?;
     alice.press("hangup").await?;
     bob.ended().await.map(drop)
-}
-
-/// Packets of the far end arrive no more: ICE begins anew until there is a way, and the voice is back.
-pub async fn media_cut(rig: &Rig) -> Result<()> {
-    let phone = Phone::at_asterisk(rig, Kind::Chromium, Voice::A, "100").await?;
-    phone.dial("600").await?;
-    phone.call_is("active").await?;
-    phone.until("probe.call().remoteStream").await?;
-    let cut = Cut::udp_from(MEDIA_PORTS)?;
-    phone.browser.until(NEW_ICE, Duration::from_secs(30)).await?;
-    drop(cut);
-    phone.call_is("active").await?;
-    phone.browser.until("probe.connected()", Duration::from_secs(30)).await?;
-    phone.record(7.0).await?.is_echo(rig)?;
-    phone.press("hangup").await?;
-    phone.ended().await?;
-    asterisk_is_idle(rig, Duration::from_secs(5)).await
 }
