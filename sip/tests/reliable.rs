@@ -305,6 +305,22 @@ fn a_held_back_answer_ends_with_the_call() {
 }
 
 #[test]
+fn the_invite_of_a_held_back_answer_is_no_offer_that_could_be_refused_alone() {
+    let (mut phone, call) = called("Supported", Some("offer"));
+    phone.agent.progress(phone.now, call, 183, Some(sdp("answer"))).unwrap();
+    let progress = phone.response();
+    phone.agent.answer(phone.now, call, sdp("answer")).unwrap();
+
+    let refused = Err(Error::WrongState { state: "answering" });
+    assert_eq!(phone.agent.reject_offer(phone.now, call, 488), refused);
+    assert_eq!(phone.agent.accept_offer(phone.now, call, sdp("another")), refused);
+    assert_eq!(phone.sent(), Vec::<String>::new());
+
+    phone.receive(&prack(&progress, 2, &format!("{} 1 INVITE", rseq(&progress)), None));
+    assert_eq!(phone.sent(), ["200 PRACK 2", "200 INVITE 1"]);
+}
+
+#[test]
 fn too_many_that_wait_and_what_is_no_provisional_answer_are_refused() {
     let (mut phone, call) = called("Require", Some("offer"));
     for status in [100, 200, 99] {

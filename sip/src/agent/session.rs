@@ -321,8 +321,9 @@ impl Agent {
 
     fn waiting_offer(&self, id: CallId) -> Result<(), Error> {
         let call = self.calls.get(id).ok_or(Error::UnknownCall)?;
-        let first = call.state == CallState::Incoming;
-        if !first && call.offer.is_some() { Ok(()) } else { Err(Error::WrongState { state: call.state.as_str() }) }
+        // The first one is answered and refused with the call.
+        let waits = call.offer.is_some() && !call.is_called();
+        if waits { Ok(()) } else { Err(Error::WrongState { state: call.state.as_str() }) }
     }
 
     fn forget_answer(&mut self, id: CallId) {
