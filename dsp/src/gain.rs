@@ -9,6 +9,7 @@ mod level;
 
 use crate::config;
 use crate::limiter::Limiter;
+use crate::simd::{energy, kernels};
 use crate::vad::VoiceActivity;
 use level::{Activity, NoiseFloor, SpeechLevel};
 
@@ -174,15 +175,22 @@ impl GainControl {
         let gain = if self.gain_db > 0.0 { self.open * self.gain_db } else { self.gain_db };
         let factor = 10_f32.powf(gain / 20.0);
         let slope = (factor - self.factor) / frame.len() as f32;
-        for (n, sample) in frame.iter_mut().enumerate() {
-            *sample *= self.factor + slope * (n + 1) as f32;
-        }
+        ramp(self.factor, slope, frame);
         self.factor = factor;
     }
 }
 
+kernels! {
+    /// Multiplies by a factor that changes by `slope` with each sample.
+    fn ramp(factor: f32, slope: f32, frame: &mut [f32]) {
+        for (n, sample) in frame.iter_mut().enumerate() {
+            *sample *= factor + slope * (n + 1) as f32;
+        }
+    }
+}
+
 fn mean_square(frame: &[f32]) -> f32 {
-    frame.iter().map(|sample| sample * sample).sum::<f32>() / frame.len() as f32
+    energy(frame) / frame.len() as f32
 }
 
 /// Of a mean square, in dB; nothing is below −100.

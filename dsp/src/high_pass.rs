@@ -1,5 +1,9 @@
 //! High-pass: takes away rumble, handling noise and an offset, below what a telephone voice holds.
 
+use crate::simd::kernels;
+
+/// Samples that are filtered at a time.
+const BLOCK: usize = 8;
 /// States below this become zero once a frame. Within 10 ms a state of this size cannot decay to a denormal.
 const SILENCE: f64 = 1e-20;
 
@@ -13,6 +17,9 @@ pub struct HighPass {
     numerator: f64,
     denominator: [f64; 2],
     state: [f64; 2],
+    /// What each of [`BLOCK`] samples and the two states before them add to the block's output, and to the states behind.
+    output: [[f64; BLOCK]; BLOCK + 2],
+    after: [[f64; 2]; BLOCK + 2],
 }
 
 impl HighPass {
@@ -22,34 +29,79 @@ impl HighPass {
         let cutoff = f64::from(cutoff).clamp(10.0, rate / 4.0);
         let warped = (std::f64::consts::PI * cutoff / rate).tan();
         let norm = 1.0 / (1.0 + std::f64::consts::SQRT_2 * warped + warped * warped);
-        Self {
+        let mut filter = Self {
             numerator: norm,
             denominator: [
                 2.0 * (warped * warped - 1.0) * norm,
                 (1.0 - std::f64::consts::SQRT_2 * warped + warped * warped) * norm,
             ],
             state: [0.0; 2],
+            output: [[0.0; BLOCK]; BLOCK + 2],
+            after: [[0.0; 2]; BLOCK + 2],
+        };
+        for source in 0..BLOCK + 2 {
+            filter.state = [source == BLOCK, source == BLOCK + 1].map(f64::from);
+            filter.output[source] = std::array::from_fn(|n| filter.step(f64::from(source == n)));
+            filter.after[source] = filter.state;
         }
+        filter.reset();
+        filter
     }
 
     /// Filters `frame` in place, without delay. Samples must be finite.
     pub fn process(&mut self, frame: &mut [f32]) {
-        let [mut first, mut second] = self.state;
-        let [a1, a2] = self.denominator;
-        for sample in frame {
-            // The numerator is norm · (1 − 2 z⁻¹ + z⁻²).
-            let scaled = self.numerator * f64::from(*sample);
-            let output = scaled + first;
-            first = second - 2.0 * scaled - a1 * output;
-            second = scaled - a2 * output;
-            *sample = output as f32;
+        let (whole, rest) = frame.split_at_mut(frame.len() / BLOCK * BLOCK);
+        self.state = filter_blocks(whole, &self.output, &self.after, self.state);
+        for sample in rest {
+            *sample = self.step(f64::from(*sample)) as f32;
         }
-        self.state = [first, second].map(|state| if state.abs() < SILENCE { 0.0 } else { state });
+        self.state = self.state.map(|state| if state.abs() < SILENCE { 0.0 } else { state });
+    }
+
+    fn step(&mut self, sample: f64) -> f64 {
+        // The numerator is norm · (1 − 2 z⁻¹ + z⁻²).
+        let scaled = self.numerator * sample;
+        let output = scaled + self.state[0];
+        self.state =
+            [self.state[1] - 2.0 * scaled - self.denominator[0] * output, scaled - self.denominator[1] * output];
+        output
     }
 
     /// Back to rest.
     pub fn reset(&mut self) {
         self.state = [0.0; 2];
+    }
+}
+
+kernels! {
+    /// As many steps at once as a block has: one by one each waits for the one before.
+    fn filter_blocks(
+        frame: &mut [f32],
+        output: &[[f64; BLOCK]; BLOCK + 2],
+        after: &[[f64; 2]; BLOCK + 2],
+        state: [f64; 2],
+    ) -> [f64; 2] {
+        let [mut first, mut second] = state;
+        for block in frame.chunks_exact_mut(BLOCK) {
+            let mut sums = [0.0_f64; BLOCK];
+            let (mut one, mut two) = (0.0, 0.0);
+            for source in 0..BLOCK {
+                let sample = f64::from(block[source]);
+                for n in 0..BLOCK {
+                    sums[n] += output[source][n] * sample;
+                }
+                one += after[source][0] * sample;
+                two += after[source][1] * sample;
+            }
+            for n in 0..BLOCK {
+                block[n] = (sums[n] + (output[BLOCK][n] * first + output[BLOCK + 1][n] * second)) as f32;
+            }
+            (first, second) = (
+                one + (after[BLOCK][0] * first + after[BLOCK + 1][0] * second),
+                two + (after[BLOCK][1] * first + after[BLOCK + 1][1] * second),
+            );
+        }
+        [first, second]
     }
 }
 

@@ -1,5 +1,7 @@
 //! Look-ahead limiter: the last stage, and the reason why gain control never clips.
 
+use crate::simd::peak;
+
 /// Highest magnitude that leaves the limiter, −0.18 dBFS. The rest is room for the codec's own overshoot.
 pub const CEILING: f32 = 0.98;
 
@@ -57,8 +59,7 @@ impl Limiter {
     /// Limits `frame` (any length, finite samples) in place; what comes out is delayed by [`Self::latency`] and within
     /// ±[`CEILING`].
     pub fn process(&mut self, frame: &mut [f32]) {
-        let peak = frame.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
-        if peak <= CEILING && self.quiet >= self.gains.len() {
+        if peak(frame) <= CEILING && self.quiet >= self.gains.len() {
             self.delay(frame);
         } else {
             for sample in frame {
@@ -83,9 +84,14 @@ impl Limiter {
     }
 
     fn delay(&mut self, frame: &mut [f32]) {
-        for sample in frame {
-            std::mem::swap(sample, &mut self.delayed[self.position]);
-            self.position = if self.position + 1 == self.delayed.len() { 0 } else { self.position + 1 };
+        let mut rest = frame;
+        while !rest.is_empty() {
+            let ring = &mut self.delayed[self.position..];
+            let count = ring.len().min(rest.len());
+            let (now, later) = rest.split_at_mut(count);
+            now.swap_with_slice(&mut ring[..count]);
+            self.position = (self.position + count) % self.delayed.len();
+            rest = later;
         }
     }
 

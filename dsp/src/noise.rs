@@ -10,6 +10,7 @@ mod tracker;
 
 use crate::config::NoiseLevel;
 use crate::simd::kernels;
+use crate::stft::{FAINT, bins, frame_len};
 use approximate::{exp2, log2};
 use tracker::NoiseTracker;
 
@@ -48,16 +49,22 @@ pub(crate) struct NoiseSuppressor {
     absence: Vec<f32>,
     /// The gains against noise, before they are smoothed over bins.
     raw: Vec<f32>,
-    /// Running sums over bins.
+    /// Running sums over bins, their ends repeated for as many bins as the surroundings reach.
     sums: Vec<f32>,
+    /// One over how many bins are near each, and around it.
+    near: Vec<f32>,
+    around: Vec<f32>,
     faint: f32,
 }
 
 impl NoiseSuppressor {
     /// For spectra of 10 ms frames at `rate` Hz.
     pub fn new(rate: u32, level: NoiseLevel) -> Self {
-        let frame = rate as usize / 100;
-        let bins = || vec![0.0; frame + 1];
+        let count = bins(rate);
+        let bins = || vec![0.0; count];
+        let within = |reach: usize| {
+            (0..count).map(|k| 1.0 / ((k + reach + 1).min(count) - k.saturating_sub(reach)) as f32).collect()
+        };
         Self {
             tracker: NoiseTracker::new(rate),
             floor: floor(level),
@@ -67,8 +74,10 @@ impl NoiseSuppressor {
             presence: bins(),
             absence: bins(),
             raw: bins(),
-            sums: vec![0.0; frame + 2],
-            faint: 1e-12 * frame as f32,
+            sums: vec![0.0; count + 1 + 2 * SURROUNDINGS],
+            near: within(NEIGHBOURS),
+            around: within(SURROUNDINGS),
+            faint: FAINT * frame_len(rate) as f32,
         }
     }
 
@@ -109,18 +118,15 @@ impl NoiseSuppressor {
     fn judge(&mut self) {
         let bins = self.presence.len();
         let mut sum = 0.0;
-        for (total, value) in self.sums[1..].iter_mut().zip(&self.presence) {
+        for (total, value) in self.sums[SURROUNDINGS + 1..].iter_mut().zip(&self.presence) {
             sum += value;
             *total = sum;
         }
+        self.sums[SURROUNDINGS + bins + 1..].fill(sum);
         let voice = VOICE.start..VOICE.end.min(bins);
-        let frame = mean(&self.sums, voice.start, voice.end);
-        let frame = present(frame);
-        for (k, absence) in self.absence.iter_mut().enumerate() {
-            let near = mean(&self.sums, k.saturating_sub(NEIGHBOURS), (k + NEIGHBOURS + 1).min(bins));
-            let wide = mean(&self.sums, k.saturating_sub(SURROUNDINGS), (k + SURROUNDINGS + 1).min(bins));
-            *absence = (1.0 - frame * present(near) * present(wide)).clamp(ABSENCE_LEAST, ABSENCE_MOST);
-        }
+        let of_voice = self.sums[SURROUNDINGS + voice.end] - self.sums[SURROUNDINGS + voice.start];
+        let frame = present(of_voice / voice.len() as f32);
+        judge(&self.sums, &self.near, &self.around, frame, &mut self.absence);
     }
 }
 
@@ -131,11 +137,6 @@ fn floor(level: NoiseLevel) -> f32 {
         NoiseLevel::High => -20.0,
     };
     decibels / (20.0 * std::f32::consts::LOG10_2)
-}
-
-#[inline(always)]
-fn mean(sums: &[f32], from: usize, to: usize) -> f32 {
-    (sums[to] - sums[from]) / (to - from) as f32
 }
 
 /// How much a mean ratio speaks for speech, 0 to 1.
@@ -166,6 +167,19 @@ kernels! {
             posterior[k] = ratio;
             prior[k] = directed.clamp(PRIOR_LEAST, RATIO_MOST);
             presence[k] = PRESENCE_MEMORY * presence[k] + (1.0 - PRESENCE_MEMORY) * prior[k].min(PRESENCE_MOST);
+        }
+    }
+
+    /// Probability that speech is absent: where the ratios near a bin, around it and in the whole frame say so.
+    fn judge(sums: &[f32], near: &[f32], around: &[f32], frame: f32, absence: &mut [f32]) {
+        let n = absence.len();
+        let (near, around) = (&near[..n], &around[..n]);
+        let (near_from, near_to) = (&sums[SURROUNDINGS - NEIGHBOURS..][..n], &sums[SURROUNDINGS + NEIGHBOURS + 1..][..n]);
+        let (around_from, around_to) = (&sums[..n], &sums[2 * SURROUNDINGS + 1..][..n]);
+        for k in 0..n {
+            let near = present((near_to[k] - near_from[k]) * near[k]);
+            let around = present((around_to[k] - around_from[k]) * around[k]);
+            absence[k] = (1.0 - frame * near * around).clamp(ABSENCE_LEAST, ABSENCE_MOST);
         }
     }
 

@@ -9,6 +9,8 @@ use crate::high_pass::HighPass;
 use crate::level::LevelMeter;
 use crate::neural::{Network, NeuralSuppressor};
 use crate::noise::NoiseSuppressor;
+use crate::simd::{energy, kernels};
+use crate::stft::frame_len;
 use crate::suppressor::Suppressor;
 use crate::{Error, Stats};
 
@@ -61,7 +63,7 @@ impl AudioProcessor {
 
     fn build(rate: u32, config: Config, network: Option<Arc<Network>>) -> Result<Self, Error> {
         config.check()?;
-        let frame = (rate / 100) as usize;
+        let frame = frame_len(rate);
         let unsupported = Error::SampleRate { rate };
         let meter = LevelMeter::new(rate as f32).filter(|_| SAMPLE_RATES.contains(&rate));
         let meter = meter.ok_or_else(|| unsupported.clone())?;
@@ -200,9 +202,7 @@ impl AudioProcessor {
         if let Some(gain) = &mut self.gain {
             gain.process(out, near_end);
         }
-        for sample in out.iter_mut() {
-            *sample = sample.clamp(-1.0, 1.0);
-        }
+        bound(out);
         self.output.process(out);
         Ok(())
     }
@@ -281,7 +281,6 @@ struct Erle {
 
 impl Erle {
     fn add(&mut self, near: &[f32], out: &[f32]) {
-        let energy = |frame: &[f32]| frame.iter().map(|x| x * x).sum::<f32>();
         self.near = 0.99 * self.near + energy(near) + 1e-12;
         self.out = 0.99 * self.out + energy(out) + 1e-12;
     }
@@ -293,12 +292,21 @@ impl Erle {
 }
 
 /// NaN and infinities are silence; what is beyond full scale is cut.
+#[inline(always)]
 fn finite(sample: f32) -> f32 {
     if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 }
 }
 
-fn copy_finite(from: &[f32], to: &mut [f32]) {
-    for (to, from) in to.iter_mut().zip(from) {
-        *to = finite(*from);
+kernels! {
+    fn copy_finite(from: &[f32], to: &mut [f32]) {
+        for (to, from) in to.iter_mut().zip(from) {
+            *to = finite(*from);
+        }
+    }
+
+    fn bound(frame: &mut [f32]) {
+        for sample in frame {
+            *sample = sample.clamp(-1.0, 1.0);
+        }
     }
 }

@@ -33,6 +33,42 @@ macro_rules! kernels {
 }
 pub(crate) use kernels;
 
+kernels! {
+    /// Sum of the products of two signals, as long as the shorter.
+    pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+        let mut sums = [0.0_f32; LANES];
+        let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+        let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
+        for (a, b) in a.zip(b) {
+            for k in 0..LANES {
+                sums[k] += a[k] * b[k];
+            }
+        }
+        sums.iter().sum::<f32>() + rest
+    }
+
+    /// Largest magnitude of finite samples; 0 of none.
+    pub(crate) fn peak(samples: &[f32]) -> f32 {
+        let mut peaks = [0.0_f32; LANES];
+        let samples = samples.chunks_exact(LANES);
+        let rest = samples.remainder().iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
+        for samples in samples {
+            for k in 0..LANES {
+                peaks[k] = if samples[k].abs() > peaks[k] { samples[k].abs() } else { peaks[k] };
+            }
+        }
+        peaks.iter().fold(rest, |peak, of| peak.max(*of))
+    }
+}
+
+/// Sum of the squares.
+pub(crate) fn energy(samples: &[f32]) -> f32 {
+    dot(samples, samples)
+}
+
+/// Values that a kernel which sums keeps apart, so that no addition waits for the one before.
+const LANES: usize = 16;
+
 /// Whether this processor has AVX2 and FMA; asked of it once.
 #[cfg(target_arch = "x86_64")]
 #[inline]

@@ -5,6 +5,19 @@
 
 use crate::fft::{RealFft, Spectrum};
 
+/// A power per bin that nobody hears (−120 dB of one sample at full scale): what is added where a power divides.
+pub(crate) const FAINT: f32 = 1e-12;
+
+/// Samples in a frame of 10 ms at `rate` Hz.
+pub(crate) fn frame_len(rate: u32) -> usize {
+    (rate / 100) as usize
+}
+
+/// Bins of a spectrum at `rate` Hz, from 0 to half the rate.
+pub(crate) fn bins(rate: u32) -> usize {
+    frame_len(rate) + 1
+}
+
 /// Overlap of two windows, samples: 9 ms.
 pub(crate) fn overlap(rate: u32) -> usize {
     (rate / 100 * 9 / 10) as usize
@@ -12,7 +25,7 @@ pub(crate) fn overlap(rate: u32) -> usize {
 
 /// The window at `rate` Hz: one frame and one overlap long.
 fn window(rate: u32) -> Vec<f32> {
-    let (frame, overlap) = ((rate / 100) as usize, overlap(rate));
+    let (frame, overlap) = (frame_len(rate), overlap(rate));
     let length = frame + overlap;
     let slope = |k: usize| (std::f32::consts::FRAC_PI_2 * (k as f32 + 0.5) / overlap as f32).sin();
     (0..length)
@@ -106,7 +119,7 @@ mod tests {
     #[test]
     fn an_unchanged_spectrum_gives_the_signal_back_one_overlap_later() {
         for rate in crate::config::SAMPLE_RATES {
-            let (frame, delay) = ((rate / 100) as usize, overlap(rate));
+            let (frame, delay) = (frame_len(rate), overlap(rate));
             let signal: Vec<f32> = (0..frame as u32 * 20)
                 .map(|k| (k.wrapping_mul(2_654_435_761) >> 9) as f32 / 8_388_608.0 - 0.5)
                 .collect();

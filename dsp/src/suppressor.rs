@@ -6,7 +6,7 @@ use crate::fft::Spectrum;
 use crate::neural::{EchoPowers, NeuralSuppressor};
 use crate::noise::NoiseSuppressor;
 use crate::simd::kernels;
-use crate::stft::{Analyzer, Synthesizer, overlap};
+use crate::stft::{Analyzer, FAINT, Synthesizer, bins, overlap};
 
 /// Smallest gain for residual echo: −50 dB.
 const ECHO_FLOOR: f32 = 0.003;
@@ -25,7 +25,6 @@ const FORGOTTEN: f32 = 1e-3;
 const MEMORY: f32 = 0.7;
 /// The bins of voice: 300 to 4,000 Hz.
 const VOICE: std::ops::Range<usize> = 6..80;
-const FAINT: f32 = 1e-12;
 
 /// Analysis, gains and synthesis of one signal.
 #[derive(Clone, Debug)]
@@ -61,7 +60,7 @@ impl Suppressor {
         neural: Option<NeuralSuppressor>,
         noise: Option<NoiseSuppressor>,
     ) -> Option<Self> {
-        let bins = (rate / 100) as usize + 1;
+        let bins = bins(rate);
         let linear = linear.min(bins);
         Some(Self {
             latency: overlap(rate),

@@ -7,6 +7,7 @@
 use super::history::FarHistory;
 use crate::fft::{RealFft, Spectrum};
 use crate::simd::kernels;
+use crate::stft::FAINT;
 
 /// The bins that are compared: 300 to 3,900 Hz.
 const LOW: usize = 6;
@@ -28,9 +29,6 @@ const STANDING_OUT: f32 = 6.0;
 /// Frames of far end after which an echo that was not proved is not there; and for which one that was is.
 const TRIAL: usize = 180;
 const VALID: usize = 1_500;
-
-/// Keeps divisions finite and numbers out of the denormals.
-const FAINT: f32 = 1e-12;
 
 /// Finds the lag of the echo and follows it.
 #[derive(Clone, Debug)]

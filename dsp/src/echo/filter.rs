@@ -9,6 +9,7 @@
 use super::history::FarHistory;
 use crate::fft::{RealFft, Spectrum};
 use crate::simd::kernels;
+use crate::stft::FAINT;
 
 /// The filter's state for one echo path.
 #[derive(Clone, Debug)]
@@ -35,8 +36,6 @@ pub(crate) struct KalmanFilter {
     next: usize,
 }
 
-/// Keeps divisions finite and numbers out of the denormals.
-const FAINT: f32 = 1e-12;
 /// Partitions that are held to their frame of time in each update.
 const CONSTRAINED: usize = 2;
 /// How much of the path changes from frame to frame in a room where nothing seems to happen.

@@ -6,6 +6,8 @@
 //! end adds has nothing to do with them and moves it by chance only (Valin, "On adjusting the learning rate in frequency
 //! domain echo cancellation with double-talk", IEEE TASLP 15, 2007, there for one band).
 
+use crate::stft::FAINT;
+
 /// Edges of the bands, in bins of 50 Hz.
 const EDGES: [usize; 21] = [0, 2, 4, 6, 8, 10, 12, 15, 18, 22, 26, 31, 37, 44, 52, 62, 74, 88, 106, 130, 161];
 const BANDS: usize = EDGES.len() - 1;
@@ -13,7 +15,6 @@ const BANDS: usize = EDGES.len() - 1;
 const REVERB: f32 = 0.6;
 /// Weight of a frame in the regression when nothing but echo is heard.
 const LEARN: f32 = 0.03;
-const FAINT: f32 = 1e-12;
 
 /// One regression for each band: how much of `regressor` is found in the error.
 #[derive(Clone, Debug)]
@@ -69,8 +70,9 @@ impl Regression {
     }
 
     fn reset(&mut self) {
-        let bins = self.tail.len();
-        *self = Self::new(bins, self.start);
+        let tail = std::mem::take(&mut self.tail);
+        *self = Self { tail, ..Self::new(0, self.start) };
+        self.tail.fill(0.0);
     }
 }
 

@@ -6,6 +6,7 @@
 
 use super::approximate::exp2;
 use crate::simd::kernels;
+use crate::stft::{FAINT, bins, frame_len};
 
 /// A-priori ratio of speech, where there is some: 15 dB.
 const SPEECH: f32 = 31.622_8;
@@ -31,9 +32,8 @@ pub(super) struct NoiseTracker {
 
 impl NoiseTracker {
     pub fn new(rate: u32) -> Self {
-        let frame = rate as usize / 100;
-        let bins = || vec![0.0; frame + 1];
-        Self { noise: bins(), speech: bins(), frames: 0, no_echo: bins(), faint: 1e-12 * frame as f32 }
+        let bins = || vec![0.0; bins(rate)];
+        Self { noise: bins(), speech: bins(), frames: 0, no_echo: bins(), faint: FAINT * frame_len(rate) as f32 }
     }
 
     /// Takes the power of each bin, and how much of it is residual echo (of the lowest bins, as many as are told of).

@@ -1,6 +1,7 @@
 //! From any rate to 16 kHz, good enough for a detector: a windowed sinc in polyphase form.
 
-use crate::simd::kernels;
+use crate::simd::dot;
+use crate::stft::frame_len;
 
 const TARGET: u32 = 16_000;
 /// Zero crossings of the sinc on each side.
@@ -41,7 +42,7 @@ impl Resampler {
             let sum: f32 = table[row..].iter().sum();
             table[row..].iter_mut().for_each(|coefficient| *coefficient /= sum);
         }
-        Self { taps, phases, step, position: 0, table, history: vec![0.0; taps + rate as usize / 100] }
+        Self { taps, phases, step, position: 0, table, history: vec![0.0; taps + frame_len(rate)] }
     }
 
     /// Takes a frame of 10 ms and hands on its samples at 16 kHz.
@@ -69,20 +70,6 @@ impl Resampler {
 
 fn gcd(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { gcd(b, a % b) }
-}
-
-kernels! {
-    fn dot(a: &[f32], b: &[f32]) -> f32 {
-        let mut sums = [0.0_f32; 8];
-        let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));
-        let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
-        for (a, b) in a.zip(b) {
-            for k in 0..8 {
-                sums[k] += a[k] * b[k];
-            }
-        }
-        sums.iter().sum::<f32>() + rest
-    }
 }
 
 #[cfg(test)]
