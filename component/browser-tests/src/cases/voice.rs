@@ -11,6 +11,8 @@ use crate::rig::Rig;
 
 /// Which engine the phone says is in use.
 const ENGINE: &str = "probe.phone().diagnostics().engine";
+/// The microphone's track.
+const TRACK: &str = "probe.call().localStream?.getAudioTracks()[0]";
 /// The longest silence that a change of the engine may cause, ms.
 const GAP_MS: f32 = 200.0;
 /// Below this there is no sound, dBFS: `hum` is above −35 at its softest.
@@ -52,12 +54,17 @@ async fn hang_up(phone: &Phone) -> Result<()> {
 /// The voice passes whoever processes it, changed over in one call.
 async fn engines_of(rig: &Rig, kind: Kind) -> Result<()> {
     let phone = dial_echo(rig, kind, "asked", json!({ "lang": "en" })).await?;
+    let mut browsers = false;
     for (processing, engine) in [("off", "browser"), ("rust", "rust"), ("browser", "browser"), ("auto", "rust")] {
+        phone.until(&format!("{TRACK} && (probe.before = {TRACK})")).await?;
         process(&phone, processing, engine).await?;
+        // Opened anew where the browser is to process it now, or no more: the old track is silent from then on.
+        if std::mem::replace(&mut browsers, processing == "browser") != browsers {
+            phone.until(&format!("{TRACK} !== probe.before")).await?;
+        }
+        // Firefox does not tell.
         if kind == Kind::Chromium {
-            let wanted = if processing == "browser" { "true" } else { "false" };
-            let settings = "probe.call().localStream.getAudioTracks()[0].getSettings()";
-            phone.until(&format!("{settings}.echoCancellation === {wanted}")).await?;
+            phone.until(&format!("{TRACK}.getSettings().echoCancellation === {browsers}")).await?;
         }
         let likeness = phone.record(7.0).await?.is_echo(rig).with_context(|| format!("processing={processing}"))?;
         println!(
