@@ -65,7 +65,7 @@ impl EchoCanceller {
         let bins = (frame + 1).min(LINEAR_BINS);
         let partitions = usize::from(config.tail_ms).div_ceil(10) + 1;
         let mut filter = KalmanFilter::new(frame, bins, partitions)?;
-        filter.restart(1.0, false);
+        filter.reset();
         Some(Self {
             waiting: VecDeque::with_capacity(WAITING + 1),
             spare: (0..=WAITING).map(|_| vec![0.0; frame]).collect(),
@@ -171,7 +171,7 @@ impl EchoCanceller {
         self.drifting = 0;
         self.far.reset();
         self.delay.reset();
-        self.filter.restart(1.0, false);
+        self.filter.reset();
         self.lag = 0;
         self.echo.fill(0.0);
         self.watch = Watch::default();

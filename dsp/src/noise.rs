@@ -58,8 +58,8 @@ pub(crate) struct NoiseSuppressor {
 }
 
 impl NoiseSuppressor {
-    /// For spectra of 10 ms frames at `rate` Hz.
-    pub fn new(rate: u32, level: NoiseLevel) -> Self {
+    /// For spectra of 10 ms frames at `rate` Hz, at the default level.
+    pub fn new(rate: u32) -> Self {
         let count = bins(rate);
         let bins = || vec![0.0; count];
         let within = |reach: usize| {
@@ -67,7 +67,7 @@ impl NoiseSuppressor {
         };
         Self {
             tracker: NoiseTracker::new(rate),
-            floor: floor(level),
+            floor: floor(NoiseLevel::default()),
             before: bins(),
             prior: bins(),
             posterior: bins(),
@@ -79,6 +79,11 @@ impl NoiseSuppressor {
             around: within(SURROUNDINGS),
             faint: FAINT * frame_len(rate) as f32,
         }
+    }
+
+    /// How far noise is suppressed from now on.
+    pub fn set_level(&mut self, level: NoiseLevel) {
+        self.floor = floor(level);
     }
 
     /// Lowers the gains for noise.

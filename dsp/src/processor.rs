@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::config::{Config, NoiseEngine, SAMPLE_RATES};
+use crate::config::{Config, NoiseEngine, NoiseSuppression, SAMPLE_RATES};
 use crate::echo::{EchoCanceller, LINEAR_BINS};
 use crate::gain::AutomaticGain;
 use crate::high_pass::HighPass;
 use crate::level::LevelMeter;
 use crate::neural::{Network, NeuralSuppressor};
-use crate::noise::NoiseSuppressor;
 use crate::simd::{energy, kernels};
 use crate::stft::frame_len;
 use crate::suppressor::Suppressor;
@@ -18,16 +17,19 @@ use crate::{Error, Stats};
 ///
 /// Feed each frame that goes to the loudspeaker to [`process_render`](Self::process_render) and each frame of the
 /// microphone to [`process_capture`](Self::process_capture), in the order in which they happen. Frames are 10 ms of mono
-/// audio, full scale ±1.0. Nothing is allocated after [`new`](Self::new) and [`set_config`](Self::set_config).
+/// audio, full scale ±1.0. Every stage is built by [`new`](Self::new), on or off, so that nothing is allocated afterwards
+/// but where [`set_config`](Self::set_config) says so.
 #[derive(Clone, Debug)]
 pub struct AudioProcessor {
     rate: u32,
     frame: usize,
     config: Config,
-    high_pass: Option<HighPass>,
-    echo: Option<EchoCanceller>,
-    suppressor: Option<Suppressor>,
-    gain: Option<AutomaticGain>,
+    high_pass: HighPass,
+    echo: EchoCanceller,
+    /// How long a room the canceller was built for, ms.
+    tail_ms: u16,
+    suppressor: Suppressor,
+    gain: AutomaticGain,
     network: Option<Arc<Network>>,
     near: Vec<f32>,
     far: Vec<f32>,
@@ -43,14 +45,7 @@ impl AudioProcessor {
     /// [`Error::SampleRate`] unless the rate is one of [`SAMPLE_RATES`]; [`Error::Config`] for a value out of range.
     /// [`Error::Network`] when the neural engine is asked for and the crate was built without its feature `network`.
     pub fn new(rate: u32, config: Config) -> Result<Self, Error> {
-        #[cfg(feature = "network")]
-        let network = match &config.noise {
-            Some(noise) if noise.engine == NoiseEngine::Neural => Network::built_in().ok().map(Arc::new),
-            _ => None,
-        };
-        #[cfg(not(feature = "network"))]
-        let network = None;
-        Self::build(rate, config, network)
+        Self::build(rate, config, None)
     }
 
     /// As [`new`](Self::new), with weights that the host has read for the neural engine.
@@ -64,42 +59,33 @@ impl AudioProcessor {
     fn build(rate: u32, config: Config, network: Option<Arc<Network>>) -> Result<Self, Error> {
         config.check()?;
         let frame = frame_len(rate);
-        let unsupported = Error::SampleRate { rate };
-        let meter = LevelMeter::new(rate as f32).filter(|_| SAMPLE_RATES.contains(&rate));
-        let meter = meter.ok_or_else(|| unsupported.clone())?;
-        let echo = match &config.echo {
-            Some(echo) => Some(EchoCanceller::new(frame, echo).ok_or_else(|| unsupported.clone())?),
-            None => None,
-        };
-        let neural = match &config.noise {
-            Some(noise) if noise.engine == NoiseEngine::Neural => {
-                let network = network.clone().ok_or(Error::Network)?;
-                Some(NeuralSuppressor::new(rate, network, noise.level.least_gain()))
-            }
-            _ => None,
-        };
-        let spectral = config.noise.filter(|noise| noise.engine == NoiseEngine::Spectral);
-        let spectral = spectral.map(|noise| NoiseSuppressor::new(rate, noise.level));
-        let suppressor = if config.noise.is_some() || config.echo.is_some_and(|echo| echo.suppress) {
-            Some(Suppressor::new(rate, LINEAR_BINS, neural, spectral).ok_or(unsupported)?)
-        } else {
-            None
-        };
-        Ok(Self {
+        let unsupported = || Error::SampleRate { rate };
+        let meter = LevelMeter::new(rate as f32).filter(|_| SAMPLE_RATES.contains(&rate)).ok_or_else(unsupported)?;
+        let echo = config.echo.unwrap_or_default();
+        let gain = config.gain.unwrap_or_default();
+        let mut processor = Self {
             rate,
             frame,
-            high_pass: config.high_pass.map(|high_pass| HighPass::new(rate, high_pass.cutoff_hz)),
-            echo,
-            suppressor,
-            gain: config.gain.map(|gain| AutomaticGain::new(rate, &gain)),
+            high_pass: HighPass::new(rate, config.high_pass.unwrap_or_default().cutoff_hz),
+            echo: EchoCanceller::new(frame, &echo).ok_or_else(unsupported)?,
+            tail_ms: echo.tail_ms,
+            suppressor: Suppressor::new(rate, LINEAR_BINS).ok_or_else(unsupported)?,
+            gain: AutomaticGain::new(rate, &gain),
             network,
             near: vec![0.0; frame],
             far: vec![0.0; frame],
             erle: Erle::default(),
             input: meter.clone(),
             output: meter,
-            config,
-        })
+            config: Config::OFF,
+        };
+        // Weights that a host has read are for later, if not for now.
+        if processor.network.is_some() {
+            let neural = processor.neural(config.noise.unwrap_or_default())?;
+            processor.suppressor.set_neural(neural);
+        }
+        processor.set_config(config)?;
+        Ok(processor)
     }
 
     /// Samples in a frame.
@@ -109,7 +95,8 @@ impl AudioProcessor {
 
     /// Samples by which the output is later than the input.
     pub fn latency(&self) -> usize {
-        self.suppressor.as_ref().map_or(0, Suppressor::latency) + self.gain.as_ref().map_or(0, AutomaticGain::latency)
+        let suppressor = if suppresses(&self.config) { self.suppressor.latency() } else { 0 };
+        suppressor + if self.config.gain.is_some() { self.gain.latency() } else { 0 }
     }
 
     /// The stages that are on.
@@ -117,31 +104,65 @@ impl AudioProcessor {
         &self.config
     }
 
-    /// Changes the stages. Those that stay as they are keep what they have learnt.
+    /// Changes the stages. Those that stay on keep what they have learnt, those that are switched on begin anew.
+    ///
+    /// To be called between frames; only another tail of the echo canceller, and another level of the neural engine or the
+    /// first use of it, allocate.
     ///
     /// # Errors
-    /// [`Error::Config`] for a value out of range; then nothing has changed.
+    /// [`Error::Config`] for a value out of range, [`Error::Network`] for a neural engine without weights; then nothing has
+    /// changed.
     pub fn set_config(&mut self, config: Config) -> Result<(), Error> {
-        let mut fresh = match &self.network {
-            Some(network) => Self::build(self.rate, config, Some(network.clone()))?,
-            None => Self::new(self.rate, config)?,
-        };
-        if fresh.config.high_pass == self.config.high_pass {
-            fresh.high_pass = self.high_pass.take();
+        config.check()?;
+        // What can fail comes first.
+        let (before, noise) = (self.config.noise, config.noise);
+        let is_neural = |noise: NoiseSuppression| noise.engine == NoiseEngine::Neural;
+        if let Some(noise) = noise.filter(|noise| is_neural(*noise))
+            && (before.is_some_and(|before| before.level != noise.level) || !self.suppressor.has_neural())
+        {
+            let neural = self.neural(noise)?;
+            self.suppressor.set_neural(neural);
         }
-        if fresh.config.echo == self.config.echo {
-            fresh.echo = self.echo.take();
-            if fresh.config.noise == self.config.noise {
-                fresh.suppressor = self.suppressor.take();
+        if let Some(echo) = config.echo.filter(|echo| echo.tail_ms != self.tail_ms) {
+            self.echo = EchoCanceller::new(self.frame, &echo).ok_or(Error::SampleRate { rate: self.rate })?;
+            self.tail_ms = echo.tail_ms;
+            self.suppressor.forget_echo();
+        }
+
+        if let Some(high_pass) = config.high_pass.filter(|_| config.high_pass != self.config.high_pass) {
+            self.high_pass = HighPass::new(self.rate, high_pass.cutoff_hz);
+        }
+        if config.echo.is_some() && self.config.echo.is_none() {
+            self.echo.reset();
+            self.suppressor.forget_echo();
+            self.erle = Erle::default();
+        }
+        if suppresses(&config) && !suppresses(&self.config) {
+            self.suppressor.reset();
+        } else if noise.map(|noise| noise.engine) != before.map(|before| before.engine) {
+            self.suppressor.forget_noise();
+        }
+        if let Some(noise) = noise {
+            self.suppressor.set_level(noise.level);
+        }
+        if let Some(gain) = &config.gain {
+            if self.config.gain.is_none() {
+                self.gain.reset();
             }
+            self.gain.set_config(gain);
         }
-        if let (Some(gain), Some(mut learnt)) = (&fresh.config.gain, self.gain.take()) {
-            learnt.set_config(gain);
-            fresh.gain = Some(learnt);
-        }
-        (fresh.input, fresh.output) = (self.input.clone(), self.output.clone());
-        *self = fresh;
+        self.config = config;
         Ok(())
+    }
+
+    /// The neural engine at that level.
+    fn neural(&mut self, noise: NoiseSuppression) -> Result<NeuralSuppressor, Error> {
+        #[cfg(feature = "network")]
+        if self.network.is_none() {
+            self.network = Network::built_in().ok().map(Arc::new);
+        }
+        let network = self.network.clone().ok_or(Error::Network)?;
+        Ok(NeuralSuppressor::new(self.rate, network, noise.level.least_gain()))
     }
 
     /// Takes a frame that goes to the loudspeaker.
@@ -151,8 +172,8 @@ impl AudioProcessor {
     pub fn process_render(&mut self, far: &[f32]) -> Result<(), Error> {
         self.check(far.len())?;
         copy_finite(far, &mut self.far);
-        if let Some(echo) = &mut self.echo {
-            echo.render(&self.far);
+        if self.config.echo.is_some() {
+            self.echo.render(&self.far);
         }
         Ok(())
     }
@@ -167,8 +188,8 @@ impl AudioProcessor {
         for ((far, left), right) in self.far.iter_mut().zip(left).zip(right) {
             *far = finite(0.5 * (left + right));
         }
-        if let Some(echo) = &mut self.echo {
-            echo.render(&self.far);
+        if self.config.echo.is_some() {
+            self.echo.render(&self.far);
         }
         Ok(())
     }
@@ -182,25 +203,26 @@ impl AudioProcessor {
         self.check(out.len())?;
         copy_finite(near, &mut self.near);
         self.input.process(&self.near);
-        if let Some(high_pass) = &mut self.high_pass {
-            high_pass.process(&mut self.near);
+        if self.config.high_pass.is_some() {
+            self.high_pass.process(&mut self.near);
         }
-        match &mut self.echo {
-            Some(echo) => echo.capture(&self.near, out),
+        match self.config.echo {
+            Some(_) => self.echo.capture(&self.near, out),
             None => out.copy_from_slice(&self.near),
         }
-        if let Some(gain) = &mut self.gain {
-            gain.listen(out);
+        if self.config.gain.is_some() {
+            self.gain.listen(out);
         }
-        if let Some(suppressor) = &mut self.suppressor {
-            suppressor.process(self.echo.as_ref(), out);
-            if self.echo.as_ref().is_some_and(EchoCanceller::is_active) && suppressor.near_end() < ALONE {
-                self.erle.add(&self.near, out);
-            }
+        if suppresses(&self.config) {
+            let echo = self.config.echo.filter(|echo| echo.suppress).map(|_| &self.echo);
+            self.suppressor.process(echo, self.config.noise.map(|noise| noise.engine), out);
         }
         let near_end = self.near_end();
-        if let Some(gain) = &mut self.gain {
-            gain.process(out, near_end);
+        if near_end < ALONE {
+            self.erle.add(&self.near, out);
+        }
+        if self.config.gain.is_some() {
+            self.gain.process(out, near_end);
         }
         bound(out);
         self.output.process(out);
@@ -215,50 +237,42 @@ impl AudioProcessor {
             output_dbfs: self.output.level_dbfs(),
             ..Stats::default()
         };
-        if let Some(echo) = &self.echo {
+        if self.config.echo.is_some() {
+            let echo = &self.echo;
             stats.delay_ms = echo.delay().map(|frames| frames as f32 * 10.0);
             stats.linear_erle_db = -10.0 * echo.left().max(1e-9).log10();
             stats.erle_db = self.erle.db();
             stats.drift_ppm = echo.drift_ppm();
         }
-        if let (Some(echo), Some(suppressor)) = (&self.echo, &self.suppressor) {
-            stats.speech_probability = suppressor.near_end();
-            stats.double_talk = if echo.is_active() { suppressor.near_end() } else { 0.0 };
+        if self.config.echo.is_some_and(|echo| echo.suppress) {
+            stats.speech_probability = self.suppressor.near_end();
+            stats.double_talk = if self.echo.is_active() { self.suppressor.near_end() } else { 0.0 };
         }
-        if let Some(noise) = self.suppressor.as_ref().and_then(Suppressor::noise) {
+        if self.config.noise.is_some_and(|noise| noise.engine == NoiseEngine::Spectral) {
+            let noise = self.suppressor.noise();
             // By Parseval, of a window with the energy of one frame.
             let power = 2.0 * noise.iter().sum::<f32>() / (2 * self.frame * self.frame) as f32;
             stats.noise_dbfs = (10.0 * (power + 1e-10).log10()).min(0.0);
         }
-        if let Some(gain) = &self.gain {
-            stats.speech_probability = gain.speech_probability();
-            stats.gain_db = gain.gain_db();
+        if self.config.gain.is_some() {
+            stats.speech_probability = self.gain.speech_probability();
+            stats.gain_db = self.gain.gain_db();
         }
         stats
     }
 
     /// How likely what is heard comes from the near end: as long as the far end is silent, it does.
     fn near_end(&self) -> f32 {
-        match (&self.echo, &self.suppressor) {
-            (Some(echo), Some(suppressor)) if echo.is_active() => suppressor.near_end(),
-            _ => 1.0,
-        }
+        let told = self.config.echo.is_some_and(|echo| echo.suppress) && self.echo.is_active();
+        if told { self.suppressor.near_end() } else { 1.0 }
     }
 
     /// Forgets everything that was learnt, for another microphone or room.
     pub fn reset(&mut self) {
-        if let Some(echo) = &mut self.echo {
-            echo.reset();
-        }
-        if let Some(suppressor) = &mut self.suppressor {
-            suppressor.reset();
-        }
-        if let Some(high_pass) = &mut self.high_pass {
-            high_pass.reset();
-        }
-        if let Some(gain) = &mut self.gain {
-            gain.reset();
-        }
+        self.echo.reset();
+        self.suppressor.reset();
+        self.high_pass.reset();
+        self.gain.reset();
         self.erle = Erle::default();
         self.input.reset();
         self.output.reset();
@@ -267,6 +281,11 @@ impl AudioProcessor {
     fn check(&self, actual: usize) -> Result<(), Error> {
         if actual == self.frame { Ok(()) } else { Err(Error::FrameLength { expected: self.frame, actual }) }
     }
+}
+
+/// Whether spectra are needed: for noise, or for what the linear filter leaves of the echo.
+fn suppresses(config: &Config) -> bool {
+    config.noise.is_some() || config.echo.is_some_and(|echo| echo.suppress)
 }
 
 /// Below this probability of near-end speech the far end is taken to speak alone.

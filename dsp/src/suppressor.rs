@@ -1,5 +1,6 @@
 //! One gain per bin for all that is not the near end's voice.
 
+use crate::config::{NoiseEngine, NoiseLevel};
 use crate::echo::EchoCanceller;
 use crate::echo::residual::ResidualEcho;
 use crate::fft::Spectrum;
@@ -42,7 +43,7 @@ pub(crate) struct Suppressor {
     before: Vec<f32>,
     gains: Vec<f32>,
     residual_echo: ResidualEcho,
-    noise: Option<NoiseSuppressor>,
+    noise: NoiseSuppressor,
     linear: usize,
     /// How likely the near end speaks, 0 to 1.
     near: f32,
@@ -51,15 +52,7 @@ pub(crate) struct Suppressor {
 
 impl Suppressor {
     /// For `rate` Hz, the linear filter working on the lowest `linear` bins; `None` when frames cannot be transformed.
-    ///
-    /// With a network, its gains are used for noise and residual echo together; with `noise`, its gains come on top of those
-    /// for residual echo.
-    pub fn new(
-        rate: u32,
-        linear: usize,
-        neural: Option<NeuralSuppressor>,
-        noise: Option<NoiseSuppressor>,
-    ) -> Option<Self> {
+    pub fn new(rate: u32, linear: usize) -> Option<Self> {
         let bins = bins(rate);
         let linear = linear.min(bins);
         Some(Self {
@@ -75,10 +68,10 @@ impl Suppressor {
             before: vec![1.0; linear],
             gains: vec![1.0; bins],
             residual_echo: ResidualEcho::new(linear),
-            noise,
+            noise: NoiseSuppressor::new(rate),
             linear,
             near: 0.0,
-            neural,
+            neural: None,
         })
     }
 
@@ -87,9 +80,24 @@ impl Suppressor {
         self.latency
     }
 
-    /// Noise power per bin, where noise is suppressed.
-    pub fn noise(&self) -> Option<&[f32]> {
-        self.noise.as_ref().map(NoiseSuppressor::noise)
+    /// The network for noise and residual echo together.
+    pub fn set_neural(&mut self, neural: NeuralSuppressor) {
+        self.neural = Some(neural);
+    }
+
+    /// Whether there is a network.
+    pub fn has_neural(&self) -> bool {
+        self.neural.is_some()
+    }
+
+    /// How far the spectral engine suppresses noise.
+    pub fn set_level(&mut self, level: NoiseLevel) {
+        self.noise.set_level(level);
+    }
+
+    /// Noise power per bin, while the spectral engine runs.
+    pub fn noise(&self) -> &[f32] {
+        self.noise.noise()
     }
 
     /// How likely the near end speaks, 0 to 1.
@@ -97,8 +105,11 @@ impl Suppressor {
         self.near
     }
 
-    /// Takes the frame that the linear filter left, and makes of it one without the rest of the echo.
-    pub fn process(&mut self, canceller: Option<&EchoCanceller>, frame: &mut [f32]) {
+    /// Takes the frame that the linear filter left, and makes of it one without the rest of the echo and without noise.
+    ///
+    /// The network's gains are for noise and residual echo together; those of the spectral engine come on top of those for
+    /// residual echo.
+    pub fn process(&mut self, canceller: Option<&EchoCanceller>, noise: Option<NoiseEngine>, frame: &mut [f32]) {
         self.error.analyze(frame, &mut self.spectrum);
         self.spectrum.power_into(&mut self.power);
         self.gains.fill(1.0);
@@ -126,12 +137,12 @@ impl Suppressor {
             let top = &low[self.linear - self.linear / 8..];
             high.fill(top.iter().sum::<f32>() / top.len() as f32);
         }
-        if let Some(neural) = &mut self.neural {
+        if let (Some(NoiseEngine::Neural), Some(neural)) = (noise, &mut self.neural) {
             let echo = canceller.map(|canceller| EchoPowers { estimate: &self.echo_power, far: canceller.far_power() });
             neural.gains(&self.power, echo, &mut self.gains);
             self.near = neural.speech_probability();
-        } else if let Some(noise) = &mut self.noise {
-            noise.apply(&self.power, canceller.map(|_| &self.residual[..]), &mut self.gains);
+        } else if noise.is_some() {
+            self.noise.apply(&self.power, canceller.map(|_| &self.residual[..]), &mut self.gains);
         }
         scale(&self.gains, &mut self.spectrum.re, &mut self.spectrum.im);
         self.synthesizer.synthesize(&self.spectrum, frame);
@@ -139,14 +150,22 @@ impl Suppressor {
 
     pub fn reset(&mut self) {
         self.error.reset();
-        self.echo.reset();
         self.synthesizer.reset();
+        self.forget_echo();
+        self.forget_noise();
+    }
+
+    /// Another echo is coming.
+    pub fn forget_echo(&mut self) {
+        self.echo.reset();
         self.before.fill(1.0);
         self.residual_echo.reset();
-        if let Some(noise) = &mut self.noise {
-            noise.reset();
-        }
         self.near = 0.0;
+    }
+
+    /// Another noise is coming, or another engine.
+    pub fn forget_noise(&mut self) {
+        self.noise.reset();
         if let Some(neural) = &mut self.neural {
             neural.reset();
         }

@@ -3,9 +3,12 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use soft_phone_dsp::{AudioProcessor, Config, FrameAdapter, LevelMeter, SAMPLE_RATES};
 #[cfg(feature = "network")]
-use soft_phone_dsp::{NoiseEngine, NoiseSuppression};
+use soft_phone_dsp::NoiseEngine;
+use soft_phone_dsp::{
+    AudioProcessor, Config, EchoCancellation, FrameAdapter, GainControl, HighPass, LevelMeter, NoiseLevel,
+    NoiseSuppression, SAMPLE_RATES,
+};
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
@@ -93,4 +96,64 @@ fn the_whole_chain_touches_no_heap() {
         });
         assert_eq!(operations, 0, "{rate} Hz");
     }
+}
+
+/// Every combination of stages, with what they can be set to without another size.
+fn combinations() -> Vec<Config> {
+    let high_passes = [None, Some(HighPass::default()), Some(HighPass { cutoff_hz: 120.0 })];
+    let echoes =
+        [None, Some(EchoCancellation::default()), Some(EchoCancellation { suppress: false, ..Default::default() })];
+    let levels = [None, Some(NoiseLevel::Low), Some(NoiseLevel::High)];
+    let gains = [None, Some(GainControl::default()), Some(GainControl { target_dbfs: -18.0, ..Default::default() })];
+    let mut all = Vec::new();
+    for high_pass in high_passes {
+        for echo in echoes {
+            for level in levels {
+                let noise = level.map(|level| NoiseSuppression { level, ..NoiseSuppression::default() });
+                all.extend(gains.map(|gain| Config { high_pass, echo, noise, gain }));
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn switching_stages_and_forgetting_touch_no_heap() {
+    let all = combinations();
+    for rate in SAMPLE_RATES {
+        let mut processor = AudioProcessor::new(rate, Config::OFF).unwrap();
+        let (near, mut out) = (vec![0.1; processor.frame_len()], vec![0.0; processor.frame_len()]);
+        let operations = heap_operations(|| {
+            // Steps of 31 meet each of the 81 once, in an order in which stages come and go together.
+            for index in 0..all.len() {
+                processor.set_config(all[index * 31 % all.len()].clone()).unwrap();
+                if index % 7 == 0 {
+                    processor.reset();
+                }
+                processor.process_render(&near).unwrap();
+                processor.process_capture(&near, &mut out).unwrap();
+            }
+        });
+        assert_eq!(operations, 0, "{rate} Hz");
+    }
+}
+
+#[cfg(feature = "network")]
+#[test]
+fn switching_between_the_engines_touches_no_heap() {
+    let with = |engine| Config {
+        noise: Some(NoiseSuppression { engine, ..NoiseSuppression::default() }),
+        ..Config::default()
+    };
+    let mut processor = AudioProcessor::new(48_000, with(NoiseEngine::Neural)).unwrap();
+    let (near, mut out) = ([0.1; 480], [0.0; 480]);
+    let operations = heap_operations(|| {
+        for config in [with(NoiseEngine::Spectral), Config::OFF, with(NoiseEngine::Neural)] {
+            processor.set_config(config).unwrap();
+            processor.process_render(&near).unwrap();
+            processor.process_capture(&near, &mut out).unwrap();
+        }
+        processor.reset();
+    });
+    assert_eq!(operations, 0);
 }

@@ -78,6 +78,13 @@ impl KalmanFilter {
         }
     }
 
+    /// As new.
+    pub fn reset(&mut self) {
+        self.restart(1.0, false);
+        self.misalignment.fill(0.0);
+        self.next = 0;
+    }
+
     /// Writes the echo that is expected in this frame. The far end is heard `lag` frames ago first.
     pub fn predict(&mut self, far: &FarHistory, lag: usize, echo: &mut [f32]) {
         self.echo.clear();
