@@ -25,16 +25,32 @@ impl FrameAdapter {
     /// Around `processor`, for a host whose blocks usually have `block` samples; 0 when that is unknown or changes.
     pub fn new(processor: AudioProcessor, block: usize) -> Self {
         let frame = processor.frame_len();
-        let delay = if block == 0 { frame - 1 } else { frame - gcd(block, frame) };
-        Self {
+        let mut adapter = Self {
             near: vec![0.0; frame],
             far: vec![0.0; frame],
             filled: 0,
             ready: vec![0.0; 2 * frame],
-            waiting: delay,
-            delay,
+            waiting: 0,
+            delay: 0,
             processor,
-        }
+        };
+        adapter.begin(block);
+        adapter
+    }
+
+    /// Forgets what was heard, the processor too, and begins anew for blocks of `block` samples (0: unknown). Allocates
+    /// nothing.
+    pub fn restart(&mut self, block: usize) {
+        self.processor.reset();
+        self.begin(block);
+    }
+
+    fn begin(&mut self, block: usize) {
+        let frame = self.processor.frame_len();
+        self.delay = if block == 0 { frame - 1 } else { frame - gcd(block, frame) };
+        self.waiting = self.delay;
+        self.filled = 0;
+        self.ready.fill(0.0);
     }
 
     /// Takes a block of what the loudspeaker plays and one of the microphone, of the same time, and writes as much output.

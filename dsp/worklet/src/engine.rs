@@ -2,7 +2,7 @@
 
 use soft_phone_dsp::host::{Figure, stages};
 use soft_phone_dsp::{
-    AudioProcessor, Config, EchoCancellation, GainControl, HighPass, LevelMeter, NoiseEngine, NoiseLevel,
+    AudioProcessor, Config, EchoCancellation, FrameAdapter, GainControl, HighPass, LevelMeter, NoiseEngine, NoiseLevel,
     NoiseSuppression, Stats,
 };
 
@@ -17,9 +17,18 @@ pub struct Engine {
     statistics: [f32; Figure::COUNT],
     rate: f32,
     meter: LevelMeter,
-    frames: Frames,
-    /// Some stage is on. Else what goes in comes out, at once.
-    on: bool,
+    adapter: FrameAdapter,
+    state: State,
+}
+
+/// Whether the processor is needed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// All stages are off: what goes in comes out, at once.
+    Off,
+    /// From the next quantum on, whose size tells how little delay there need be.
+    Begins,
+    On,
 }
 
 impl Engine {
@@ -40,21 +49,21 @@ impl Engine {
             statistics: [f32::NAN; Figure::COUNT],
             rate,
             meter,
-            frames: Frames::new(processor),
-            on: false,
+            adapter: FrameAdapter::new(processor, 0),
+            state: State::Off,
         })
     }
 
     /// False when there is no such stage.
     pub(crate) fn configure(&mut self, wanted: u32) -> bool {
-        if wanted & !stages::ALL != 0 || self.frames.processor.set_config(config(wanted)).is_err() {
+        if wanted & !stages::ALL != 0 || self.adapter.processor_mut().set_config(config(wanted)).is_err() {
             return false;
         }
-        let on = wanted != 0;
-        if on && !self.on {
-            self.frames.clear();
-        }
-        self.on = on;
+        self.state = match self.state {
+            _ if wanted == 0 => State::Off,
+            State::Off => State::Begins,
+            state => state,
+        };
         true
     }
 
@@ -63,8 +72,13 @@ impl Engine {
         let (microphone, far_end, output) =
             (&self.microphone[..taken], &self.far_end[..taken], &mut self.output[..taken]);
         self.meter.process(microphone);
-        if self.on {
-            self.frames.process(microphone, far_end, output);
+        if self.state == State::Begins && taken > 0 {
+            self.adapter.restart(taken);
+            self.state = State::On;
+        }
+        if self.state == State::On {
+            // The three are equally long: they cannot be refused.
+            let _ = self.adapter.process(far_end, microphone, output);
         } else {
             output.copy_from_slice(microphone);
         }
@@ -72,9 +86,10 @@ impl Engine {
     }
 
     pub(crate) fn statistics(&mut self) -> &[f32] {
-        let stats = if self.on { self.frames.processor.stats() } else { Stats::default() };
-        let latency = if self.on { self.frames.latency() } else { 0 };
-        let known = |value: f32| if self.on { value } else { f32::NAN };
+        let on = self.state != State::Off;
+        let stats = if on { self.adapter.processor().stats() } else { Stats::default() };
+        let latency = if on { self.adapter.latency() } else { 0 };
+        let known = |value: f32| if on { value } else { f32::NAN };
         let mut set = |figure: Figure, value: f32| self.statistics[figure as usize] = value;
         set(Figure::Level, self.meter.level_dbfs());
         set(Figure::Latency, latency as f32 * 1_000.0 / self.rate);
@@ -105,52 +120,5 @@ fn config(wanted: u32) -> Config {
         echo: has(stages::ECHO).then(EchoCancellation::default),
         noise: has(stages::NOISE).then_some(NoiseSuppression { level, engine }),
         gain: has(stages::GAIN).then(GainControl::default),
-    }
-}
-
-/// Cuts quanta of any size into frames; what comes out is one frame later.
-struct Frames {
-    processor: AudioProcessor,
-    near: Vec<f32>,
-    far: Vec<f32>,
-    out: Vec<f32>,
-    /// Samples of the frame that is being filled.
-    filled: usize,
-}
-
-impl Frames {
-    fn new(processor: AudioProcessor) -> Frames {
-        let frame = || vec![0.0; processor.frame_len()];
-        Frames { near: frame(), far: frame(), out: frame(), filled: 0, processor }
-    }
-
-    fn clear(&mut self) {
-        self.processor.reset();
-        self.out.fill(0.0);
-        self.filled = 0;
-    }
-
-    fn latency(&self) -> usize {
-        self.near.len() + self.processor.latency()
-    }
-
-    /// Three slices of one length.
-    fn process(&mut self, near: &[f32], far: &[f32], out: &mut [f32]) {
-        let mut done = 0;
-        while done < near.len() {
-            let part = (near.len() - done).min(self.near.len() - self.filled);
-            let (place, piece) = (self.filled..self.filled + part, done..done + part);
-            self.near[place.clone()].copy_from_slice(&near[piece.clone()]);
-            self.far[place.clone()].copy_from_slice(&far[piece.clone()]);
-            out[piece].copy_from_slice(&self.out[place]);
-            self.filled += part;
-            done += part;
-            if self.filled == self.near.len() {
-                self.filled = 0;
-                // The frames are as long as the processor wants them: neither can be refused.
-                let _ = self.processor.process_render(&self.far);
-                let _ = self.processor.process_capture(&self.near, &mut self.out);
-            }
-        }
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! The host creates one engine for a microphone, switches stages on ([`engine_configure`]), writes a quantum of samples
 //! to [`engine_microphone`] and [`engine_far_end`], calls [`engine_process`], and reads [`engine_output`] and
-//! [`engine_statistics`]. Memory is allocated by [`engine_create`] and [`engine_configure`] only. The pointers are what
+//! [`engine_statistics`]. Memory is allocated by [`engine_create`] only. The pointers are what
 //! [`engine_create`] gave; null is answered with null or an error, never with a trap.
 
 mod engine;
