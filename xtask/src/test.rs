@@ -14,6 +14,8 @@ use crate::{browser, build, sipp, size};
 const WASM_PACKAGES: [&str; 4] = ["soft-phone-sip", "soft-phone-dsp", "soft-phone-worklet", "soft-phone-component"];
 /// Messages of the short fuzz run; `cargo xtask fuzz` takes any number.
 const SHORT_FUZZ: u64 = 200_000;
+/// Messages that take as long as one case of the voice engine, 150 frames.
+const MESSAGES_PER_TALK: u64 = 500;
 
 /// The steps that were run and what became of them.
 #[derive(Default)]
@@ -95,13 +97,18 @@ pub fn run(paths: &Paths) -> Result<()> {
 }
 
 /// Sends the SIP core `cases` broken messages, with more options for `sip/examples/fuzz`; it prints the case that fails.
+/// Without options the voice engine gets its share of hostile audio too.
 ///
 /// # Errors
-/// When the core panics, hangs or takes too much memory.
+/// When the core panics, hangs or takes too much memory, or the voice engine panics or lets something out that it must not.
 pub fn fuzz(paths: &Paths, cases: u64, options: &[OsString]) -> Result<()> {
-    let mut cargo = process::cargo();
-    cargo.args(["run", "--quiet", "--release", "--package", "soft-phone-sip", "--example", "fuzz", "--"]);
-    process::run(cargo.args(["--cases", &cases.to_string()]).args(options).current_dir(&paths.root))
+    let run = |package, cases: u64, options: &[OsString]| {
+        let mut cargo = process::cargo();
+        cargo.args(["run", "--quiet", "--release", "--package", package, "--example", "fuzz", "--"]);
+        process::run(cargo.args(["--cases", &cases.to_string()]).args(options).current_dir(&paths.root))
+    };
+    run("soft-phone-sip", cases, options)?;
+    if options.is_empty() { run("soft-phone-dsp", (cases / MESSAGES_PER_TALK).max(1), &[]) } else { Ok(()) }
 }
 
 /// Licences, sources, bans; and advisories when their database can be reached.
