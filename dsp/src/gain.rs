@@ -18,7 +18,7 @@ const EVIDENCE: f32 = 30.0;
 const EVIDENCE_MOST: f32 = 60.0;
 const EVIDENCE_LOST: f32 = 0.25;
 /// How fast the gain rises and falls, dB per frame.
-const RISE: f32 = 0.5;
+const RISE: f32 = 0.8;
 const FALL: f32 = 2.0;
 /// Largest attenuation, dB.
 const ATTENUATION: f32 = 30.0;
@@ -34,7 +34,7 @@ const PAUSE: f32 = 14.0;
 const INAUDIBLE: f32 = -70.0;
 const INAUDIBLE_WIDTH: f32 = 10.0;
 /// How fast the gain leaves at the end of speech, share per frame.
-const CLOSE: f32 = 0.7;
+const CLOSE: f32 = 0.9;
 
 /// The whole stage: voice activity, level control, limiter.
 #[derive(Clone, Debug)]

@@ -7,6 +7,12 @@ const CERTAIN: f32 = 0.75;
 const CERTAIN_FRAMES: u32 = 30;
 /// Probability below which a frame is noise.
 const NOISE: f32 = 0.3;
+/// Noise is never taken to be less, −120 dBFS.
+const FAINTEST_NOISE: f32 = 1e-12;
+/// Weight of a frame in the power whose least is looked for, and the parts of two seconds in which it is, frames each.
+const SMOOTH: f32 = 0.5;
+const PARTS: usize = 4;
+const PART: u32 = 50;
 /// Speech stands this far, as a power ratio, above the noise (8 dB) and above −68 dBFS.
 const ABOVE_NOISE: f32 = 6.3;
 const FAINTEST: f32 = 1.6e-7;
@@ -36,14 +42,25 @@ pub(super) enum Activity {
 }
 
 /// Mean power of what is not speech.
+///
+/// A detector that takes a hum or a crowd for a voice must not keep it from being learnt: a single voice falls silent
+/// between syllables, so the least power of the last two seconds is noise whatever the detector says (after Martin, "Noise
+/// power spectral density estimation based on optimal smoothing and minimum statistics", IEEE TSAP 9, 2001).
 #[derive(Clone, Debug)]
 pub(super) struct NoiseFloor {
     power: f32,
+    /// Power over about 20 ms.
+    smooth: f32,
+    /// The least of it in each of the last parts of the two seconds, as a ring, and in the one that runs.
+    least: [f32; PARTS],
+    lowest: f32,
+    part: usize,
+    frames: u32,
 }
 
 impl NoiseFloor {
     pub fn new() -> Self {
-        Self { power: 1e-6 }
+        Self { power: 1e-6, smooth: 0.0, least: [0.0; PARTS], lowest: f32::MAX, part: 0, frames: 0 }
     }
 
     /// Takes a frame's mean square and its probability of speech.
@@ -55,7 +72,20 @@ impl NoiseFloor {
         if power < self.power {
             self.power += 0.1 * (power - self.power);
         }
-        self.power = self.power.max(1e-12);
+        self.power = self.power.max(self.least(power)).max(FAINTEST_NOISE);
+    }
+
+    /// The least power of the last two seconds; 0 before there are any.
+    fn least(&mut self, power: f32) -> f32 {
+        self.smooth = (self.smooth + SMOOTH * (power - self.smooth)).max(FAINTEST_NOISE);
+        self.lowest = self.lowest.min(self.smooth);
+        self.frames += 1;
+        if self.frames == PART {
+            self.least[self.part] = self.lowest;
+            self.part = (self.part + 1) % PARTS;
+            (self.lowest, self.frames) = (f32::MAX, 0);
+        }
+        self.least.iter().fold(self.lowest, |least, of| least.min(*of))
     }
 
     pub fn dbfs(&self) -> f32 {
@@ -152,5 +182,43 @@ impl SpeechLevel {
     fn mean_of_last(&self, frames: usize) -> f32 {
         let last = (1..=frames).map(|back| self.recent[(self.position + FALL_WINDOW - back) % FALL_WINDOW]);
         last.sum::<f32>() / frames as f32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The floor after three seconds of frames that a detector is sure of, each with the power that its number has.
+    fn floor(power: impl Fn(u32) -> f32) -> f32 {
+        let mut floor = NoiseFloor::new();
+        (0..300).for_each(|frame| floor.update(power(frame), 0.9));
+        floor.dbfs()
+    }
+
+    #[test]
+    fn what_never_falls_silent_is_noise_whatever_the_detector_says() {
+        assert!((floor(|_| 1e-4) + 40.0).abs() < 0.5);
+        // A crowd: it swells and ebbs by 6 dB.
+        let crowd = floor(|frame| if frame / 15 % 2 == 0 { 1e-4 } else { 2.5e-5 });
+        assert!((-47.0..-43.0).contains(&crowd), "{crowd}");
+    }
+
+    #[test]
+    fn a_voice_is_none_as_it_falls_silent_between_syllables() {
+        let voice = floor(|frame| if frame % 20 < 14 { 1e-3 } else { 1e-7 });
+        assert!(voice < -45.0, "{voice}");
+        let quieter_than_thought = floor(|_| 1e-9);
+        assert!((quieter_than_thought + 90.0).abs() < 1.0, "{quieter_than_thought}");
+    }
+
+    #[test]
+    fn silence_leaves_no_denormals() {
+        let mut floor = NoiseFloor::new();
+        floor.update(1e-3, 0.9);
+        for _ in 0..10_000 {
+            floor.update(0.0, 0.0);
+            assert!(floor.power.is_normal() && floor.smooth.is_normal());
+        }
     }
 }
