@@ -54,6 +54,14 @@ fn accepted(phone: &mut Phone) -> Request {
     }
 }
 
+/// A call from Bob in which he asked for one to Carol; the phone's tag, and its first NOTIFY.
+fn referred() -> (Phone, String, Request) {
+    let (mut phone, _, tag) = answered();
+    phone.receive(&refer(2, &tag, "Refer-To: <sip:carol@example.com>\n"));
+    let trying = accepted(&mut phone);
+    (phone, tag, trying)
+}
+
 fn asked(phone: &mut Phone) -> TransferId {
     let events = phone.raw_events();
     let [Event::Transfer { transfer, .. }] = events.as_slice() else { panic!("{events:?}") };
@@ -226,9 +234,7 @@ fn a_stranger_sends_us_nowhere() {
 
 #[test]
 fn reports_go_one_at_a_time_and_only_the_newest() {
-    let (mut phone, _, tag) = answered();
-    phone.receive(&refer(2, &tag, "Refer-To: <sip:carol@example.com>\n"));
-    let trying = accepted(&mut phone);
+    let (mut phone, _, trying) = referred();
     let transfer = asked(&mut phone);
     phone.agent.accept_transfer(phone.now, transfer, sdp("offer"), CallOptions::default()).unwrap();
     let invite = phone.request();
@@ -242,9 +248,7 @@ fn reports_go_one_at_a_time_and_only_the_newest() {
 
 #[test]
 fn each_status_is_reported_once_and_the_last_one_is_the_last() {
-    let (mut phone, _, tag) = answered();
-    phone.receive(&refer(2, &tag, "Refer-To: <sip:carol@example.com>\n"));
-    let trying = accepted(&mut phone);
+    let (mut phone, tag, trying) = referred();
     phone.answer(&trying, 200, "bob", &[], None);
     let transfer = asked(&mut phone);
     let made = phone.agent.accept_transfer(phone.now, transfer, sdp("offer"), CallOptions::default()).unwrap();
@@ -271,9 +275,7 @@ fn each_status_is_reported_once_and_the_last_one_is_the_last() {
 
 #[test]
 fn a_call_that_was_asked_for_and_given_up_is_reported_too() {
-    let (mut phone, _, tag) = answered();
-    phone.receive(&refer(2, &tag, "Refer-To: <sip:carol@example.com>\n"));
-    let trying = accepted(&mut phone);
+    let (mut phone, _, trying) = referred();
     phone.answer(&trying, 200, "bob", &[], None);
     let transfer = asked(&mut phone);
     let made = phone.agent.accept_transfer(phone.now, transfer, sdp("offer"), CallOptions::default()).unwrap();
@@ -294,9 +296,7 @@ fn a_call_that_was_asked_for_and_given_up_is_reported_too() {
 
 #[test]
 fn a_report_that_the_connection_lost_is_sent_again() {
-    let (mut phone, _, tag) = answered();
-    phone.receive(&refer(2, &tag, "Refer-To: <sip:carol@example.com>\n"));
-    accepted(&mut phone);
+    let (mut phone, tag, _) = referred();
     let transfer = asked(&mut phone);
     phone.agent.handle_disconnected(phone.now, phone.flow);
     phone.agent.reject_transfer(phone.now, transfer, 603).unwrap();
@@ -312,9 +312,7 @@ fn a_report_that_the_connection_lost_is_sent_again() {
 
 #[test]
 fn nobody_is_told_who_does_not_listen() {
-    let (mut phone, _, tag) = answered();
-    phone.receive(&refer(2, &tag, "Refer-To: <sip:carol@example.com>\n"));
-    let trying = accepted(&mut phone);
+    let (mut phone, tag, trying) = referred();
     phone.answer(&trying, 481, "bob", &[], None);
     let transfer = asked(&mut phone);
     let made = phone.agent.accept_transfer(phone.now, transfer, sdp("offer"), CallOptions::default()).unwrap();
@@ -329,9 +327,7 @@ fn nobody_is_told_who_does_not_listen() {
 
 #[test]
 fn a_subscription_can_be_prolonged_and_ended() {
-    let (mut phone, _, tag) = answered();
-    phone.receive(&refer(2, &tag, "Refer-To: <sip:carol@example.com>\n"));
-    let trying = accepted(&mut phone);
+    let (mut phone, tag, trying) = referred();
     phone.answer(&trying, 200, "bob", &[], None);
     let transfer = asked(&mut phone);
     let subscribe = |seq: u32, tag: &str, event: &str, expires: u32| {

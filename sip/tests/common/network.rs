@@ -1,34 +1,15 @@
 //! Two agents and a network between them that loses, delays, doubles and reorders datagrams: seeded, in virtual time.
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
-use std::collections::BTreeMap;
+#[path = "post.rs"]
+mod post;
+
 use std::time::Duration;
 
-use soft_phone_sip::{Agent, Config, Event, Flow, Instant, Transport};
+use post::{FLOW, Post};
+use soft_phone_sip::{Agent, Config, Event, Instant, Transport};
 
-/// The only flow each side has.
-const FLOW: Flow = Flow(1);
-
-/// xorshift64*: reproducible, and good enough to lose datagrams.
-pub struct Random(u64);
-
-impl Random {
-    pub fn new(seed: u64) -> Random {
-        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    /// A number below `bound`.
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % bound
-    }
-
-    pub fn percent(&mut self, chance: u64) -> bool {
-        self.below(100) < chance
-    }
-}
+pub use post::Random;
 
 /// What the network does to a datagram.
 #[derive(Clone, Copy)]
@@ -51,9 +32,7 @@ pub struct Network {
     pub now: Instant,
     pub random: Random,
     weather: Weather,
-    /// By arrival and order of sending: which side it is for, and what.
-    on_the_way: BTreeMap<(Instant, u64), (usize, Vec<u8>)>,
-    sent: u64,
+    post: Post,
     pub lost: u64,
 }
 
@@ -74,8 +53,7 @@ impl Network {
             now: Instant::ZERO,
             random: Random::new(seed),
             weather,
-            on_the_way: BTreeMap::new(),
-            sent: 0,
+            post: Post::default(),
             lost: 0,
         }
     }
@@ -91,9 +69,8 @@ impl Network {
                         continue;
                     }
                     let delay = self.weather.delay + self.random.below(self.weather.jitter + 1);
-                    self.sent += 1;
-                    let place = (self.now + Duration::from_millis(delay), self.sent);
-                    self.on_the_way.insert(place, (1 - side, transmit.payload.clone()));
+                    let arrival = self.now + Duration::from_millis(delay);
+                    self.post.send(arrival, 1 - side, transmit.payload.clone());
                 }
             }
         }
@@ -102,24 +79,9 @@ impl Network {
     /// Goes on to the next thing that happens, if one does before `end`.
     pub fn step(&mut self, end: Instant) -> bool {
         self.flush();
-        let arrival = self.on_the_way.keys().next().map(|(at, _)| *at);
-        let due = self.agents.iter().filter_map(Agent::poll_timeout).chain(arrival).min();
-        let Some(at) = due.filter(|at| *at <= end) else {
-            self.now = end;
-            return false;
-        };
-        self.now = self.now.max(at);
-        while let Some(entry) = self.on_the_way.first_entry().filter(|entry| entry.key().0 <= self.now) {
-            let (side, payload) = entry.remove();
-            self.agents[side].handle_input(self.now, FLOW, &payload);
-        }
-        for agent in &mut self.agents {
-            if agent.poll_timeout().is_some_and(|at| at <= self.now) {
-                agent.handle_timeout(self.now);
-            }
-        }
+        let went = self.post.step(&mut self.agents, &mut self.now, end);
         self.flush();
-        true
+        went
     }
 
     pub fn events(&mut self, side: usize) -> Vec<Event> {

@@ -2,15 +2,17 @@
 //! down, so that a test can lay the flow of an RFC beside it.
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
-use std::collections::BTreeMap;
+#[path = "post.rs"]
+mod post;
+
 use std::time::Duration;
 
+use post::{Post, Random};
 use soft_phone_sip::{
-    Agent, Body, CallId, CallOptions, CallState, Config, Event, Flow, Instant, Message, Request, Transport, parse,
+    Agent, Body, CallId, CallOptions, CallState, Config, Event, Instant, Message, Request, Transport, parse,
 };
 
-/// The only flow each agent has.
-pub const FLOW: Flow = Flow(1);
+pub use post::FLOW;
 
 /// Who they are: `sip:alice@example.com` at 192.0.2.1, and so on.
 pub const NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
@@ -32,9 +34,8 @@ pub struct Party {
     pub messages: Vec<Message>,
     /// Percent of the messages that are lost.
     pub loss: u64,
-    random: u64,
-    on_the_way: BTreeMap<(Instant, u64), (usize, Vec<u8>)>,
-    sent: u64,
+    random: Random,
+    post: Post,
 }
 
 impl Party {
@@ -59,18 +60,14 @@ impl Party {
             log: Vec::new(),
             messages: Vec::new(),
             loss,
-            random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
-            on_the_way: BTreeMap::new(),
-            sent: 0,
+            random: Random::new(seed),
+            post: Post::default(),
         }
     }
 
-    /// xorshift64*.
+    /// A number below `bound`, from the seed.
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.random ^= self.random >> 12;
-        self.random ^= self.random << 25;
-        self.random ^= self.random >> 27;
-        (self.random.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % bound
+        self.random.below(bound)
     }
 
     /// By address, else by name: what a registrar and a proxy would do.
@@ -102,9 +99,8 @@ impl Party {
                 if self.below(100) < self.loss {
                     continue;
                 }
-                self.sent += 1;
                 let delay = if self.loss > 0 { 5 + self.below(300) } else { 5 };
-                self.on_the_way.insert((self.now + Duration::from_millis(delay), self.sent), (to, transmit.payload));
+                self.post.send(self.now + Duration::from_millis(delay), to, transmit.payload);
             }
         }
     }
@@ -112,24 +108,9 @@ impl Party {
     /// Goes on to the next thing that happens, if one does before `end`.
     pub fn step(&mut self, end: Instant) -> bool {
         self.flush();
-        let arrival = self.on_the_way.keys().next().map(|(at, _)| *at);
-        let due = self.agents.iter().filter_map(Agent::poll_timeout).chain(arrival).min();
-        let Some(at) = due.filter(|at| *at <= end) else {
-            self.now = end;
-            return false;
-        };
-        self.now = self.now.max(at);
-        while let Some(entry) = self.on_the_way.first_entry().filter(|entry| entry.key().0 <= self.now) {
-            let (side, payload) = entry.remove();
-            self.agents[side].handle_input(self.now, FLOW, &payload);
-        }
-        for agent in &mut self.agents {
-            if agent.poll_timeout().is_some_and(|at| at <= self.now) {
-                agent.handle_timeout(self.now);
-            }
-        }
+        let went = self.post.step(&mut self.agents, &mut self.now, end);
         self.flush();
-        true
+        went
     }
 
     /// Lets `milliseconds` pass.
