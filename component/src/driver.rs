@@ -371,7 +371,7 @@ impl Driver {
                         self.phone.borrow_mut().open = true;
                     }
                     if let Some(call) = answer {
-                        quietly(self.answer(call));
+                        self.run(|phone, _| phone.answer_automatically(call));
                     }
                 }
                 Some(Output::Transfer { call, transfer, number, target }) => {

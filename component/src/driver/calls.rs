@@ -48,6 +48,8 @@ pub struct Entry {
     pub(super) line: Line,
     /// When it is answered by itself.
     pub(super) answer_at: Option<Instant>,
+    /// Nobody touched the phone to answer it.
+    pub(super) automatic: bool,
     /// Candidates that were found after the description had left.
     pub(super) candidates: Vec<Option<String>>,
     /// The way of its packets.
@@ -300,6 +302,7 @@ impl Phone {
             transfer: None,
             line: Line::default(),
             answer_at: None,
+            automatic: false,
             candidates: Vec::new(),
             repair: Repair::default(),
             options: CallOptions::default(),

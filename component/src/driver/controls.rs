@@ -183,10 +183,18 @@ impl Phone {
         let due = |entry: &mut super::calls::Entry| entry.answer_at.take_if(|at| now >= *at).map(|_| entry.key);
         let keys: Vec<u64> = self.calls.iter_mut().filter_map(due).collect();
         for key in keys {
-            let (end, promise) = Deferred::new();
-            super::quietly(promise);
-            self.answer(key, end);
+            self.answer_automatically(key);
         }
+    }
+
+    /// Answers a call that nobody has touched the phone for.
+    pub(super) fn answer_automatically(&mut self, key: u64) {
+        if let Some(entry) = self.entry(key) {
+            entry.automatic = true;
+        }
+        let (end, promise) = Deferred::new();
+        super::quietly(promise);
+        self.answer(key, end);
     }
 
     /// Takes over a list and a choice; calls change over to what is used now.

@@ -184,6 +184,7 @@ impl Phone {
             return;
         };
         let sent = match entry.sip {
+            Some(call) if entry.automatic => agent.answer_automatically(now, call, Body::sdp(sdp)).map(|()| call),
             Some(call) => agent.answer(now, call, Body::sdp(sdp)).map(|()| call),
             None => match (entry.transfer.take(), std::mem::take(&mut entry.options)) {
                 (Some(transfer), options) => agent.accept_transfer(now, transfer, Body::sdp(sdp), options),

@@ -63,18 +63,25 @@ pub async fn answered_by_itself(rig: &Rig) -> Result<()> {
         const allow = probe.phone().shadowRoot.querySelector('[data-set=answer]'); allow.click(); probe.press('settings');
         return probe.phone().autoAnswer";
     ensure!(bob.browser.run(allow, Value::Null).await? == true, "the switch does not set the attribute");
-    for (headers, at_least) in [
-        (json!({ "Call-Info": "<sip:1001@soft-phone.test>;answer-after=1" }), 1_000.0),
-        (json!({ "Alert-Info": "<http://example.com>;info=alert-autoanswer" }), 0.0),
+    for (options, at_least) in [
+        (json!({ "headers": { "Call-Info": "<sip:1001@soft-phone.test>;answer-after=1" } }), 1_000.0),
+        (json!({ "headers": { "Alert-Info": "<http://example.com>;info=alert-autoanswer" } }), 0.0),
+        (json!({ "autoAnswer": true }), 0.0),
     ] {
         bob.browser.run("probe.events.length = probe.wire.length = 0", Value::Null).await?;
-        alice.browser.run(call, json!({ "headers": headers })).await?;
+        alice.browser.run(call, options.clone()).await?;
         in_call(&alice, &bob).await?;
-        let took = "const invite = probe.received('INVITE')[0].at;
-            return probe.wire.find(it => it.out && /^SIP\\/2.0 200/.test(it.text) && /CSeq: *[0-9]+ INVITE/i.test(it.text)).at - invite";
-        let took = bob.browser.run(took, Value::Null).await?.as_f64().context("a time")?;
-        ensure!((at_least..at_least + 3_000.0).contains(&took), "{headers}: answered after {took} ms");
-        if at_least == 0.0 {
+        let answer =
+            "probe.wire.find(it => it.out && /^SIP\\/2.0 200/.test(it.text) && /CSeq: *[0-9]+ INVITE/i.test(it.text))";
+        let took =
+            bob.browser.run(&format!("return {answer}.at - probe.received('INVITE')[0].at"), Value::Null).await?;
+        let took = took.as_f64().context("a time")?;
+        ensure!((at_least..at_least + 3_000.0).contains(&took), "{options}: answered after {took} ms");
+        // RFC 5373 §4.5: who asked in its words is told.
+        let told = bob.browser.run(&format!("return /^Answer-Mode: *Auto/im.test({answer}.text)"), Value::Null).await?;
+        let asked = options["autoAnswer"] == true;
+        ensure!(told == json!(asked), "{options}: Answer-Mode is {told} in the answer");
+        if asked {
             let (one, other) = tokio::try_join!(alice.record(8.0), bob.record(8.0))?;
             other.heard_of(rig, &one)?;
             one.heard_of(rig, &other)?;
