@@ -43,6 +43,35 @@ export class SoftPhone extends HTMLElement {
 
   #phone = new Phone(this);
 
+  // What tells the application's server of calls, once it is loaded; what was to be told meanwhile waits.
+  #reports = null;
+  #untold = [];
+
+  constructor() {
+    super();
+    this.#phone.setReporter((state, call) => {
+      if (this.#reports) this.#reports.report(state, call);
+      else if (this.hasAttribute('calls-url')) this.#untold.push([state, call]);
+    });
+  }
+
+  #loading = null;
+
+  /** Loads what tells of calls, once. */
+  #report() {
+    if (!this.hasAttribute('calls-url')) return;
+    const phone = this.#phone;
+    const open = ({ Reports }) => Reports.open({ element: this, owner: () => phone.owner(), askAgain: () => phone.askAgain() });
+    this.#loading ??= import('./reports.js').then(open).then((reports) => {
+      this.#reports = reports;
+      for (const [state, call] of this.#untold.splice(0)) reports.report(state, call);
+    }).catch((error) => {
+      this.#loading = null;
+      const detail = { code: 'calls-not-kept', message: `calls cannot be told to the application: ${error.message}` };
+      this.dispatchEvent(new CustomEvent('soft-phone-error', { bubbles: true, composed: true, detail }));
+    });
+  }
+
   connectedCallback() {
     // Properties that were set before the class was known lie on the instance and hide the accessors.
     for (const property of ['account', 'credentials', 'devices', ...attributes.map(([, property]) => property)]) {
@@ -52,10 +81,23 @@ export class SoftPhone extends HTMLElement {
       this[property] = value;
     }
     this.#phone.connected();
+    this.#report();
   }
 
-  disconnectedCallback() { this.#phone.disconnected(); }
-  attributeChangedCallback(name, before, after) { if (before !== after) this.#phone.changed(name); }
+  disconnectedCallback() {
+    this.#phone.disconnected();
+    // Behind the phone's own end, which ends its calls. Moving the element ends nothing.
+    setTimeout(() => {
+      if (this.isConnected) return;
+      this.#reports?.close();
+      this.#reports = this.#loading = null;
+    });
+  }
+  attributeChangedCallback(name, before, after) {
+    if (before === after) return;
+    this.#phone.changed(name);
+    if (name === 'calls-url' && this.isConnected) this.#report();
+  }
 
   // Secrets go in and never come out.
   get account() { return null; }
@@ -83,6 +125,10 @@ export class SoftPhone extends HTMLElement {
     return () => this.#phone.unsubscribe(key);
   }
   publish(status, note) { return this.#phone.publish(status == null ? undefined : String(status), String(note ?? '')); }
+  /** What became known of a call late; settles with false for a call that is not known. */
+  updateCall(id, facts) {
+    return Promise.resolve(this.#loading).then(() => this.#reports?.update(String(id), { ...facts }) ?? false);
+  }
   diagnostics() { return this.#phone.diagnostics(); }
 }
 

@@ -65,6 +65,10 @@ pub struct Account {
     pub relay_only: bool,
     /// When the credentials end, as written (ISO 8601).
     pub expires_at: Option<String>,
+    /// The application's name for its user.
+    pub user: Option<String>,
+    /// What the application wants to see in requests that change something: a field's name and its value.
+    pub csrf: Option<(String, String)>,
 }
 
 /// Without secrets.
@@ -128,6 +132,8 @@ impl Account {
                 Some(_) => return Err(invalid("iceTransportPolicy")),
             },
             expires_at: fields.text("expiresAt")?.map(str::to_owned),
+            user: user(fields.get("user"))?,
+            csrf: csrf(fields.get("csrf"))?,
         })
     }
 
@@ -220,6 +226,33 @@ fn ice_server(value: &Value) -> Result<IceServer, Invalid> {
     Ok(IceServer { urls, username: username.map(str::to_owned), credential: credential.map(str::to_owned) })
 }
 
+fn user(value: &Value) -> Result<Option<String>, Invalid> {
+    match value.field("id") {
+        Value::Null => Ok(None),
+        Value::Text(id) => Ok(Some(id.clone())),
+        Value::Number(id) if id.fract() == 0.0 && (0.0..=9_007_199_254_740_991.0).contains(id) => {
+            // As a whole number: what prints any number takes 8 kB of the page.
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, from 0 to 2^53")]
+            let id = *id as u64;
+            Ok(Some(id.to_string()))
+        }
+        _ => Err(invalid("user")),
+    }
+}
+
+fn csrf(value: &Value) -> Result<Option<(String, String)>, Invalid> {
+    if *value == Value::Null {
+        return Ok(None);
+    }
+    match (value.field("name"), value.field("value")) {
+        // The value goes into a header of HTTP.
+        (Value::Text(name), Value::Text(value)) if !name.is_empty() && !value.contains(char::is_control) => {
+            Ok(Some((name.clone(), value.clone())))
+        }
+        _ => Err(invalid("csrf")),
+    }
+}
+
 fn text(value: &Value) -> Option<String> {
     if let Value::Text(text) = value { Some(text.clone()) } else { None }
 }
@@ -268,7 +301,8 @@ mod tests {
             "displayName": "Alice \"A\"", "expiresAt": "2026-01-01T10:00:00Z",
             "iceServers": [{"urls": "stun:s.example.com"},
                 {"urls": ["turn:t.example.com"], "username": "u", "credential": "c"}],
-            "iceTransportPolicy": "relay", "dialPlan": {"country": "RU"}, "somethingNew": {"a": [1]}
+            "iceTransportPolicy": "relay", "dialPlan": {"country": "RU"}, "somethingNew": {"a": [1]},
+            "user": {"id": "7", "name": "Alice"}, "csrf": {"name": "__vtrftk", "value": "sid:0a1b"}
         })
     }
 
@@ -283,6 +317,8 @@ mod tests {
         assert_eq!(account.label(), "Alice \"A\"");
         assert_eq!(account.ice_servers.len(), 2);
         assert!(account.relay_only);
+        assert_eq!(account.user.as_deref(), Some("7"));
+        assert_eq!(account.csrf, Some(("__vtrftk".to_owned(), "sid:0a1b".to_owned())));
         assert!(!format!("{account:?}").contains("secret"));
     }
 
@@ -307,6 +343,11 @@ mod tests {
             ("iceServers", serde_json::json!([{"urls": "http://x"}]), Problem::AccountInvalid),
             ("iceServers", serde_json::json!([{"urls": "turn:x"}]), Problem::AccountInvalid),
             ("iceTransportPolicy", serde_json::json!("none"), Problem::AccountInvalid),
+            ("user", serde_json::json!({"id": [7]}), Problem::AccountInvalid),
+            ("user", serde_json::json!({"id": 7.5}), Problem::AccountInvalid),
+            ("csrf", serde_json::json!("0a1b"), Problem::AccountInvalid),
+            ("csrf", serde_json::json!({"name": "", "value": "x"}), Problem::AccountInvalid),
+            ("csrf", serde_json::json!({"name": "t", "value": "x\r\nX-Evil: 1"}), Problem::AccountInvalid),
         ] {
             let mut json = full();
             json[field] = fault.clone();

@@ -208,6 +208,13 @@ impl SoftPhoneCall {
         self.ask(|driver, key| driver.redirect(key, target))
     }
 
+    /// Says something about the call, also after it: in its record, and to the application's server.
+    pub fn note(&self, text: &JsValue, disposition: &JsValue) {
+        if let Some(driver) = self.driver.upgrade() {
+            driver.note(&self.shared, text.as_string(), disposition.as_string());
+        }
+    }
+
     /// Pictures in a call: not there yet.
     #[wasm_bindgen(js_name = setVideo)]
     pub fn set_video(&self, _on: bool) -> Promise {

@@ -8,6 +8,7 @@
 mod calls;
 mod controls;
 mod facts;
+mod journal;
 mod lines;
 mod messages;
 pub(crate) mod output;
@@ -61,6 +62,8 @@ pub struct Driver {
     account: RefCell<Option<Rc<Value>>>,
     /// The page's property `credentials`.
     credentials: RefCell<Option<Function>>,
+    /// Takes what the application's server is to learn: `(state, call) => void`.
+    reporter: RefCell<Option<Function>>,
     /// Counts loads of the account: only the last one counts.
     round: Cell<u32>,
     /// A change of the markup waits to be looked at.
@@ -94,6 +97,7 @@ impl Driver {
                 tones: Tones::new(on_blocked),
                 account: RefCell::new(None),
                 credentials: RefCell::new(None),
+                reporter: RefCell::new(None),
                 round: Cell::new(0),
                 changed: Cell::new(false),
                 delivering: Cell::new(false),
@@ -117,6 +121,7 @@ impl Driver {
         let deadline = {
             let mut phone = self.phone.borrow_mut();
             phone.drain(clock::now());
+            phone.part(clock::now());
             phone.deadline()
         };
         self.set_timer(deadline);
@@ -377,6 +382,7 @@ impl Driver {
                 Some(Output::Transfer { call, transfer, number, target }) => {
                     self.follow(call, transfer, &number, target);
                 }
+                Some(Output::Report { state, call }) => self.report(state, &call),
                 Some(Output::Settle { promise, result }) => promise.settle(result),
             }
         }

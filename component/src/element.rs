@@ -58,6 +58,24 @@ impl Phone {
         self.driver.set_credentials(credentials);
     }
 
+    /// Takes what the application's server is to learn: `(state, call) => void`.
+    #[wasm_bindgen(js_name = setReporter)]
+    pub fn set_reporter(&self, reporter: Function) {
+        self.driver.set_reporter(reporter);
+    }
+
+    /// Whose calls these are, and what the application's server wants to see: `{user, csrf: [name, value] | null}`, or
+    /// `null` while there is no account.
+    pub fn owner(&self) -> JsValue {
+        self.driver.owner()
+    }
+
+    /// Asks the account's source again; false when it is one that knows nothing else.
+    #[wasm_bindgen(js_name = askAgain)]
+    pub fn ask_again(&self) -> bool {
+        self.driver.ask_again()
+    }
+
     /// The property `registration`.
     pub fn registration(&self) -> JsValue {
         self.driver.registration().into()

@@ -30,6 +30,12 @@ const fn attribute(name: &'static str, property: &'static str, kind: Kind) -> At
 
 /// GET of the account JSON.
 pub const ACCOUNT_URL: &str = "account-url";
+/// POST of call events.
+pub const CALLS_URL: &str = "calls-url";
+/// How call events are written.
+pub const CALLS_STYLE: &str = "calls-style";
+/// Notes after a call are required; its words are the outcomes to choose from.
+pub const WRAP_UP: &str = "wrap-up";
 /// WebSocket URLs, space separated.
 pub const SERVER: &str = "server";
 /// Address of record.
@@ -63,6 +69,9 @@ pub const DO_NOT_DISTURB: &str = "do-not-disturb";
 /// All attributes, each observed.
 pub const ATTRIBUTES: &[Attribute] = &[
     attribute(ACCOUNT_URL, "accountUrl", Kind::Text),
+    attribute(CALLS_URL, "callsUrl", Kind::Text),
+    attribute(CALLS_STYLE, "callsStyle", Kind::Choice(&["soft-phone", "zammad"])),
+    attribute(WRAP_UP, "wrapUp", Kind::Text),
     attribute(SERVER, "server", Kind::Text),
     attribute(URI, "uri", Kind::Text),
     attribute(DISPLAY_NAME, "displayName", Kind::Text),
@@ -94,6 +103,7 @@ pub const METHODS: &[&str] = &[
     "sendMessage",
     "subscribe",
     "publish",
+    "updateCall",
     "diagnostics",
 ];
 
@@ -131,6 +141,7 @@ pub const CALL_METHODS: &[&str] = &[
     "redirect",
     "setVideo",
     "shareScreen",
+    "note",
 ];
 
 /// The sign-in moved: `{state, cause, sipStatus, server, retryAt}`.
@@ -158,7 +169,7 @@ pub const EVENTS: &[&str] = &[REGISTRATION, INCOMING, CALL_CHANGE, CALL_END, DIA
 /// Parts of the window that a page may style with `::part()` (contract §5), those that exist so far.
 pub const PARTS: &[&str] = &[
     "button", "window", "status", "number", "keypad", "call", "answer", "hangup", "decline", "mute", "hold",
-    "transfer", "settings", "meter", "quality", "messages", "lamps",
+    "transfer", "settings", "meter", "quality", "messages", "lamps", "wrap-up", "reports",
 ];
 
 /// CSS variables that a page may set.

@@ -1,19 +1,19 @@
 //! What remains of a call: the record of contract §7.
 
-use crate::state::{Call, Cause, Direction, EpochMillis};
+use crate::state::{Call, CallState, Cause, Direction, EpochMillis};
 
 /// Records kept in `history`.
 pub const KEPT: usize = 100;
 
-/// A finished call.
+/// A call as it stands; what is kept of it is a finished one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
-    /// The call as it ended.
+    /// The call.
     pub call: Call,
     /// Our own number: the user part of the address of record.
     pub own: String,
-    /// What it came to, in the words of the contract.
-    pub disposition: &'static str,
+    /// What it came to, in the words of the contract; `None` while it goes on.
+    pub disposition: Option<&'static str>,
     /// From dialling or ringing to the end, whole seconds.
     pub total_seconds: u32,
     /// From the answer to the end, whole seconds.
@@ -21,13 +21,13 @@ pub struct Record {
 }
 
 impl Record {
-    /// The record of a call that has ended.
+    /// The record of a call. While it goes on its times are those up to now, as far as they are over: none.
     pub fn new(call: Call, own: String) -> Self {
         let ended = call.ended_at.unwrap_or(call.started_at);
         Record {
-            disposition: disposition(&call),
+            disposition: call.ended_at.map(|_| disposition(&call)),
             total_seconds: seconds(call.started_at, ended),
-            talk_seconds: call.answered_at.map_or(0, |answered| seconds(answered, ended)),
+            talk_seconds: call.answered_at.map_or(0, |answered| seconds(answered, call.ended_at.unwrap_or(answered))),
             own,
             call,
         }
@@ -47,6 +47,28 @@ impl Record {
             Direction::Inbound => &self.own,
             Direction::Outbound => &self.call.remote.number,
         }
+    }
+}
+
+/// What the application's server is told of a move of a call, in the words of contract §7.
+///
+/// ```text
+/// dialing ─► ringing | early ─► active ⇄ held ─► ended
+/// dialing    ringing            answered  held, resumed   (ended: told with its cause)
+/// incoming ─► answering ─► active
+/// ringing                  answered
+/// ```
+/// `dialing` is no state of the contract: it is noted, so that the call ends as a card whatever happens, and not sent.
+pub fn report_of(previous: Option<CallState>, state: CallState) -> Option<&'static str> {
+    match (previous, state) {
+        (None, CallState::Dialing) => Some("dialing"),
+        (None, CallState::Incoming) | (Some(CallState::Dialing), CallState::Ringing | CallState::Early) => {
+            Some("ringing")
+        }
+        (Some(CallState::Held), CallState::Active) => Some("resumed"),
+        (Some(previous), CallState::Active) if previous != CallState::Active => Some("answered"),
+        (Some(CallState::Active), CallState::Held) => Some("held"),
+        _ => None,
     }
 }
 
@@ -75,7 +97,7 @@ fn disposition(call: &Call) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::{CallState, Remote};
+    use crate::state::Remote;
 
     fn call(cause: Cause, answered_at: Option<EpochMillis>) -> Call {
         let remote = Remote { number: "600".to_owned(), ..Remote::default() };
@@ -90,7 +112,7 @@ mod tests {
     #[test]
     fn times_and_parties_are_told() {
         let record = Record::new(call(Cause::RemoteHangup, Some(6_000.0)), "1001".to_owned());
-        assert_eq!((record.total_seconds, record.talk_seconds, record.disposition), (60, 55, "answered"));
+        assert_eq!((record.total_seconds, record.talk_seconds, record.disposition), (60, 55, Some("answered")));
         assert_eq!((record.from(), record.to()), ("600", "1001"));
     }
 
@@ -111,8 +133,33 @@ mod tests {
             (Cause::Unavailable, "failed", "answered"),
             (Cause::Unauthorized, "failed", "answered"),
         ] {
-            assert_eq!(Record::new(call(cause, None), String::new()).disposition, unanswered, "{cause:?}");
-            assert_eq!(Record::new(call(cause, Some(2_000.0)), String::new()).disposition, answered, "{cause:?}");
+            assert_eq!(Record::new(call(cause, None), String::new()).disposition, Some(unanswered), "{cause:?}");
+            assert_eq!(Record::new(call(cause, Some(2_000.0)), String::new()).disposition, Some(answered), "{cause:?}");
         }
+    }
+
+    #[test]
+    fn a_call_that_goes_on_has_come_to_nothing_yet() {
+        let call = Call { ended_at: None, cause: None, ..call(Cause::Failed, Some(6_000.0)) };
+        let record = Record::new(call, "1001".to_owned());
+        assert_eq!((record.total_seconds, record.talk_seconds, record.disposition), (0, 0, None));
+    }
+
+    #[test]
+    fn each_move_is_told_once() {
+        use CallState::{Active, Answering, Dialing, Early, Ended, Ending, Held, Incoming, Ringing};
+        let told = |moves: &[CallState]| {
+            let mut previous = None;
+            let mut told = Vec::new();
+            for &state in moves {
+                told.extend(report_of(previous, state));
+                previous = Some(state);
+            }
+            told
+        };
+        assert_eq!(told(&[Dialing, Ringing, Early, Active]), ["dialing", "ringing", "answered"]);
+        assert_eq!(told(&[Dialing, Active, Held, Active, Ending]), ["dialing", "answered", "held", "resumed"]);
+        assert_eq!(told(&[Incoming, Answering, Active, Active]), ["ringing", "answered"]);
+        assert_eq!(told(&[Dialing, Ending, Ended]), ["dialing"]);
     }
 }

@@ -178,6 +178,10 @@ pub struct Call {
     pub forwarded_by: Option<String>,
     /// The call whose far end had us make this one.
     pub transferred_from: Option<String>,
+    /// What the user wrote about it.
+    pub notes: String,
+    /// What it came to, in the words of the application.
+    pub outcome: Option<String>,
     /// Keypad tones sent so far, for the window; the last [`TONES_KEPT`].
     pub tones: String,
     /// How it sounds, measured every two seconds.
@@ -207,6 +211,8 @@ impl Call {
             in_conference: false,
             forwarded_by: None,
             transferred_from: None,
+            notes: String::new(),
+            outcome: None,
             tones: String::new(),
             quality: None,
             cause: None,

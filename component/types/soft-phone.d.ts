@@ -56,7 +56,10 @@ export type SoftPhoneProblem =
   | "not-registered"
   | "transfer-failed"
   | "message-too-long"
-  | "presence-refused";
+  | "presence-refused"
+  | "calls-sign-in"
+  | "calls-refused"
+  | "calls-not-kept";
 
 export type SoftPhoneMode = "floating" | "inline" | "headless";
 export type SoftPhoneCorner = "bottom-right" | "bottom-left" | "top-right" | "top-left";
@@ -77,6 +80,18 @@ export interface SoftPhoneAccount {
   expiresAt?: string | null;
   iceServers?: { urls: string | string[]; username?: string; credential?: string }[];
   iceTransportPolicy?: "all" | "relay";
+  /** The application's user: whose calls these are. */
+  user?: { id?: string | number | null; name?: string | null } | null;
+  /** What the application wants to see in each request that changes something. */
+  csrf?: { name: string; value: string } | null;
+}
+
+/** What may become known of a call after it. */
+export interface SoftPhoneLateFacts {
+  notes?: string;
+  outcome?: string | null;
+  recordingUrl?: string | null;
+  contact?: { type: string; id: string } | null;
 }
 
 export interface SoftPhoneRemote {
@@ -131,6 +146,8 @@ export interface SoftPhoneCall {
   shareScreen(on: boolean): Promise<void>;
   /** Sends keypad tones (0 to 9, A to D, *, #, comma for a pause); settles when the last has been sent. */
   sendDtmf(tones: string, options?: { transport?: "rtp" | "info" }): Promise<void>;
+  /** Says something about the call, also after it: in its record, and to the application. `undefined` changes nothing. */
+  note(text?: string, disposition?: string): void;
 }
 
 /** How a call sounds. */
@@ -216,6 +233,8 @@ export interface SoftPhoneRecord {
   sipStatus: number | null;
   recordingUrl: null;
   notes: string;
+  /** What it came to, in the words of the application. */
+  outcome: string | null;
   /** `id` of the call whose far end had us make this one. */
   transferredFrom: string | null;
   quality: SoftPhoneQuality | null;
@@ -347,6 +366,12 @@ export interface SoftPhoneDiagnostics {
 export class SoftPhone extends HTMLElement {
   /** GET of the account JSON, with the page's cookies. The normal way to sign in: no secret in the DOM. */
   accountUrl: string;
+  /** POST of call events: the application's cards of calls. Kept in the browser until its server has them. */
+  callsUrl: string;
+  /** How call events are written: as in the README, or as Zammad's generic CTI wants them. */
+  callsStyle: "soft-phone" | "zammad";
+  /** Notes after a call are required; its words, between commas, are the outcomes to choose from. */
+  wrapUp: string;
   /** One or more `wss://` URLs, space separated, tried in order; `ws://` only to loopback. */
   server: string;
   /** Address of record, such as `sip:100@example.com`. */
@@ -413,6 +438,8 @@ export class SoftPhone extends HTMLElement {
   subscribe(target: string, name: SoftPhonePackage): () => void;
   /** Tells others how we are, for as long as we are signed in; `null` takes it back. Settles when the server knows. */
   publish(status: "available" | "busy" | "away" | "offline" | null, note?: string): Promise<void>;
+  /** Tells the application what became known of a call late, a recording for example; settles with false when there is no such call. */
+  updateCall(id: string, facts: SoftPhoneLateFacts): Promise<boolean>;
   /** A SIP trace without secrets, and the state of the phone. */
   diagnostics(): SoftPhoneDiagnostics;
 }

@@ -80,6 +80,10 @@ pub fn run(paths: &Paths) -> Result<()> {
     });
     steps.run("dependencies", || dependencies(paths));
     steps.run("tests", || process::run_tests(cargo().args(["test", "--quiet", "--workspace"]), &mut results));
+    steps.run("scripts", || {
+        let mut node = std::process::Command::new("node");
+        process::run(node.args(["--test", "component/js/tests/"]).current_dir(&paths.root))
+    });
     steps.run("fuzz", || fuzz(paths, SHORT_FUZZ, &[]));
     steps.run("sipp", || sipp::run(paths, sipp::Load::Short, &[]));
     let built = steps.run("build", || build::run(paths));

@@ -1,6 +1,6 @@
 //! A browser with one page, driven over WebDriver.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -53,6 +53,8 @@ pub struct Setting {
     pub no_microphone: bool,
     /// Nothing is played before the user touches the page (Chromium).
     pub silent: bool,
+    /// A profile that another session may take up again: its folder in the rig's.
+    pub profile: Option<&'static str>,
 }
 
 /// A browser with a page open. The session ends with the case, see [`Rig::close_browsers`].
@@ -76,9 +78,13 @@ impl Browser {
     /// # Errors
     /// When the driver refuses.
     pub async fn open_with(rig: &Rig, kind: Kind, voice: Voice, setting: Setting) -> Result<Self> {
+        let profile = setting.profile.map(|name| profile(rig, name));
+        if let Some(profile) = &profile {
+            std::fs::create_dir_all(profile)?;
+        }
         let (driver, capabilities) = match kind {
-            Kind::Chromium => (CHROMEDRIVER, chromium(&rig.folder.join(voice.file()), setting)),
-            Kind::Firefox => (GECKODRIVER, firefox()),
+            Kind::Chromium => (CHROMEDRIVER, chromium(&rig.folder.join(voice.file()), setting, profile.as_deref())),
+            Kind::Firefox => (GECKODRIVER, firefox(profile.as_deref())),
         };
         let mut builder = ClientBuilder::new(HttpConnector::new());
         let client = builder.capabilities(capabilities).connect(driver).await.with_context(|| format!("{kind:?}"))?;
@@ -91,7 +97,14 @@ impl Browser {
     /// # Errors
     /// When it does not load.
     pub async fn load(&self, rig: &Rig, page: &str) -> Result<()> {
-        let mut url = rig.page(page);
+        self.load_at(rig.page(page)).await
+    }
+
+    /// Loads a page at an address.
+    ///
+    /// # Errors
+    /// When it does not load.
+    pub async fn load_at(&self, mut url: String) -> Result<()> {
         if self.kind == Kind::Firefox {
             // Its own fake microphone knows one tone only.
             url += &format!("{}voice={}", if url.contains('?') { '&' } else { '?' }, self.voice.file());
@@ -200,7 +213,34 @@ impl Browser {
     }
 }
 
-fn chromium(speech: &Path, setting: Setting) -> Map<String, Value> {
+/// The folder of a profile that stays.
+fn profile(rig: &Rig, name: &str) -> PathBuf {
+    rig.folder.join("run").join(name)
+}
+
+/// Kills the browser that has this profile open, as a crash does: SIGKILL to its first process, and no word to anybody.
+///
+/// # Errors
+/// When there is no such browser.
+pub fn kill(rig: &Rig, name: &str) -> Result<()> {
+    let folder = profile(rig, name);
+    let folder = folder.to_string_lossy();
+    let mut killed = false;
+    for entry in std::fs::read_dir("/proc")? {
+        let path = entry?.path();
+        let line = std::fs::read(path.join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).into_owned();
+        // The drivers do not know the folder; the other processes of a browser say what they are, and end with it.
+        if !line.contains(folder.as_ref()) || line.contains("--type=") || line.contains("-contentproc") {
+            continue;
+        }
+        let Some(process) = path.file_name() else { continue };
+        killed |= std::process::Command::new("kill").arg("-KILL").arg(process).status()?.success();
+    }
+    if killed { Ok(()) } else { bail!("no browser has the profile {folder} open") }
+}
+
+fn chromium(speech: &Path, setting: Setting, profile: Option<&Path>) -> Map<String, Value> {
     let mut flags = vec![
         "--headless=new".to_owned(),
         "--no-sandbox".into(),
@@ -220,6 +260,9 @@ fn chromium(speech: &Path, setting: Setting) -> Map<String, Value> {
         "--autoplay-policy={}",
         if setting.silent { "user-gesture-required" } else { "no-user-gesture-required" }
     ));
+    if let Some(profile) = profile {
+        flags.push(format!("--user-data-dir={}", profile.display()));
+    }
     if !setting.deny_microphone {
         flags.push("--use-fake-ui-for-media-stream".into());
     }
@@ -235,7 +278,7 @@ fn chromium(speech: &Path, setting: Setting) -> Map<String, Value> {
     capabilities("chrome", "goog:chromeOptions", &options)
 }
 
-fn firefox() -> Map<String, Value> {
+fn firefox(profile: Option<&Path>) -> Map<String, Value> {
     let preferences = json!({
         "media.navigator.streams.fake": true,
         "media.navigator.permission.disabled": true,
@@ -250,7 +293,11 @@ fn firefox() -> Map<String, Value> {
         // The language that element and page are tested in.
         "intl.accept_languages": "en",
     });
-    capabilities("firefox", "moz:firefoxOptions", &json!({ "args": ["-headless"], "prefs": preferences }))
+    let mut arguments = vec!["-headless".to_owned()];
+    if let Some(profile) = profile {
+        arguments.extend(["-profile".to_owned(), profile.display().to_string()]);
+    }
+    capabilities("firefox", "moz:firefoxOptions", &json!({ "args": arguments, "prefs": preferences }))
 }
 
 fn capabilities(name: &str, key: &str, options: &Value) -> Map<String, Value> {

@@ -2,6 +2,7 @@
 
 mod asterisk;
 mod calls;
+mod crm;
 mod csp;
 mod errors;
 mod firefox;
@@ -73,6 +74,7 @@ pub fn all() -> Vec<Case> {
         network: wss wss_firefox trickled_candidates half_open_connection media_stall;
         routing: sent_elsewhere answered_by_itself without_a_name taken_over;
         sign_in: before_expiry after_a_refusal sound_blocked;
+        crm: cards cards_firefox written refused page_goes zammad account_goes;
         leave: in_a_call while_it_rings firefox;
         peer_faults: forked_second_answer glare session_interval_too_small second_challenge gathering_that_never_ends;
         ring_time: chromium;

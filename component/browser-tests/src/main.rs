@@ -8,6 +8,7 @@ mod asterisk;
 mod audio;
 mod browser;
 mod cases;
+mod crm;
 mod fault;
 mod namespace;
 mod phone;

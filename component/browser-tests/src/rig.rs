@@ -24,6 +24,10 @@ pub struct Rig {
     pub asterisk: Asterisk,
     /// The embedded server; also serves the phone and the test pages.
     pub demo: Running,
+    /// Who may sign in there.
+    pub users: Vec<User>,
+    /// The folder that `cargo xtask build` wrote.
+    pub dist: PathBuf,
     /// The folder that `cargo xtask setup` filled.
     pub folder: PathBuf,
     browsers: Mutex<Vec<(String, Client)>>,
@@ -49,7 +53,8 @@ impl Rig {
 
         let asterisk = Asterisk::start(&folder.join("asterisk"), &logs).await?;
         let listen = ([127, 0, 0, 1], 0).into();
-        let options = Options { listen, dist, extra: Some(pages), users: User::demo() };
+        let users = User::demo();
+        let options = Options { listen, dist: dist.clone(), extra: Some(pages), users: users.clone() };
         let demo = soft_phone_demo::start(options).await?;
         let sound = sound(&run, &logs).await?;
         let mut chromedriver = driver("chromedriver".as_ref(), &run)?;
@@ -59,7 +64,7 @@ impl Rig {
         geckodriver.args(["--port", "4444"]).env("PULSE_SERVER", format!("unix:{}", run.join("sound").display()));
         let geckodriver = Service::start("geckodriver", &logs, geckodriver, "Listening on").await?;
         let services = vec![sound, chromedriver, geckodriver];
-        Ok(Self { asterisk, demo, folder, browsers: Mutex::default(), services })
+        Ok(Self { asterisk, demo, users, dist, folder, browsers: Mutex::default(), services })
     }
 
     /// The address of a page of `component/browser-tests/www`.

@@ -321,6 +321,7 @@ impl Phone {
         self.notice = None;
         if direction == Direction::Outbound {
             self.tell_change_from(key, JsValue::NULL);
+            self.report_move(key, None, state);
         }
         key
     }
@@ -346,6 +347,7 @@ impl Phone {
         }
         if state != previous {
             self.tell_change(key, previous);
+            self.report_move(key, Some(previous), state);
         }
         if state == CallState::Active && matches!(previous, CallState::Held | CallState::Active) {
             self.pursue(key);
@@ -405,8 +407,8 @@ impl Phone {
         for promise in entry.ended.drain(..) {
             self.settle(promise, Ok(JsValue::UNDEFINED));
         }
-        let own = self.account.as_ref().and_then(|account| account.uri.user_text());
-        let record = Record::new(facts.clone(), own.unwrap_or_default().into_owned());
+        let record = Record::new(facts.clone(), self.own_number());
+        self.report("ended", &record);
         self.outputs.push_back(change(&entry.object, CallState::Ended, previous.as_str().into()));
         let detail = js::object(&[("call", entry.object), ("record", output::record(&record).into())]);
         self.outputs.push_back(Output::Event { name: names::CALL_END, detail });

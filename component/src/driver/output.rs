@@ -36,6 +36,13 @@ pub enum Output {
         /// Whom, as an address.
         target: String,
     },
+    /// The application's server is to learn something: see [`crate::record::report_of`].
+    Report {
+        /// What.
+        state: &'static str,
+        /// Of which call; `null` when it is none.
+        call: JsValue,
+    },
     /// A promise settles.
     Settle {
         /// Its end.
@@ -112,11 +119,12 @@ pub fn record(record: &Record) -> Object {
         ("endedAt", js::iso_or_null(call.ended_at)),
         ("totalSeconds", record.total_seconds.into()),
         ("talkSeconds", record.talk_seconds.into()),
-        ("disposition", record.disposition.into()),
+        ("disposition", js::text_or_null(record.disposition)),
         ("cause", js::text_or_null(call.cause.map(crate::state::Cause::as_str))),
         ("sipStatus", js::status_or_null(call.sip_status.or(call.answered_at.map(|_| 200)))),
         ("recordingUrl", JsValue::NULL),
-        ("notes", "".into()),
+        ("notes", call.notes.as_str().into()),
+        ("outcome", js::text_or_null(call.outcome.as_deref())),
         ("transferredFrom", js::text_or_null(call.transferred_from.as_deref())),
         ("quality", call.quality.as_ref().map_or(JsValue::NULL, |told| quality(told).into())),
         ("contact", JsValue::NULL),

@@ -199,6 +199,12 @@ impl Driver {
                     driver.claim_instance();
                 }
             }),
+            on("focus", |driver, _| {
+                let source = driver.source();
+                if driver.phone.borrow().wants_account() && source.is_live() {
+                    sign_in::load_account(driver, source);
+                }
+            }),
             on("online", |driver, _| {
                 driver.run(|phone, now| {
                     if let Some(plan) = &mut phone.plan {

@@ -63,6 +63,8 @@ pub struct Phone {
     pub(super) loading: bool,
     /// When the account is fetched again, by itself.
     pub(super) reload_at: Option<Instant>,
+    /// What the account's source said in a call: it takes effect after it.
+    pub(super) parting: Option<Result<Account, Problem>>,
     /// Fetches that failed since the last one that did not.
     pub(super) reloads: u32,
     /// The credentials were fetched anew for the refusal that stands.
@@ -118,6 +120,7 @@ impl Phone {
             fault_field: "",
             loading: false,
             reload_at: None,
+            parting: None,
             reloads: 0,
             asked_again: false,
             instance: None,
@@ -363,13 +366,15 @@ impl Phone {
     /// Compares the facts of the sign-in with those told last, and tells what is new.
     fn publish_registration(&mut self) {
         let phase = self.plan.as_ref().map_or(Phase::Idle, Plan::phase);
+        let registered = self.agent.as_ref().map_or(soft_phone_sip::RegistrationState::Offline, Agent::registration);
         let (state, cause) = facts::registration(&facts::Inputs {
             fault: self.fault,
-            loading: self.loading,
+            // Asking again is nobody's business while all is well.
+            loading: self.loading && registered != soft_phone_sip::RegistrationState::Registered,
             wanted: self.wanted,
             phase,
             link_fault: self.link_fault,
-            agent: self.agent.as_ref().map_or(soft_phone_sip::RegistrationState::Offline, Agent::registration),
+            agent: registered,
             cause: self.refusal.cause,
         });
         let refused = matches!(phase, Phase::Open) && state == RegistrationState::Failed && self.fault.is_none();

@@ -58,6 +58,7 @@ impl Phone {
         }
         // RFC 3891 §3: who takes the place of a call that stands does not ring.
         let answer = replaces || (alone && after.is_zero());
+        self.report_move(key, None, CallState::Incoming);
         self.outputs.push_back(Output::Incoming { call: object, answer: answer.then_some(key) });
     }
 

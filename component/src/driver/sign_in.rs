@@ -38,7 +38,7 @@ pub enum Source {
 
 impl Source {
     /// Whether asking again may bring something else.
-    fn is_live(&self) -> bool {
+    pub(super) fn is_live(&self) -> bool {
         matches!(self, Source::Callback(_) | Source::Url(_))
     }
 }
@@ -52,8 +52,8 @@ pub fn load_account(driver: &Rc<Driver>, source: Source) {
     let round = driver.round.get().wrapping_add(1);
     driver.round.set(round);
     match source {
-        Source::Given(value) => driver.run(|phone, now| phone.read_account(now, &value)),
-        Source::Markup => driver.run(|phone, now| phone.read_account(now, &Value::Object(Vec::new()))),
+        Source::Given(value) => driver.run(|phone, now| phone.read_account(now, &value, false)),
+        Source::Markup => driver.run(|phone, now| phone.read_account(now, &Value::Object(Vec::new()), false)),
         Source::Callback(_) | Source::Url(_) => {
             driver.run(|phone, _| {
                 phone.loading = true;
@@ -72,7 +72,7 @@ pub fn load_account(driver: &Rc<Driver>, source: Source) {
                 driver.run(|phone, now| {
                     phone.loading = false;
                     match value {
-                        Ok(value) => phone.read_account(now, &value),
+                        Ok(value) => phone.read_account(now, &value, true),
                         Err(problem) => {
                             phone.fault_field = "";
                             phone.refuse_account(now, problem);
@@ -91,10 +91,22 @@ async fn ask(callback: &Function) -> Result<JsValue, Problem> {
 }
 
 impl Phone {
-    pub(super) fn read_account(&mut self, now: Instant, value: &Value) {
+    /// Takes an account. One that was `fetched` by the phone itself ends no call, whatever it says; a page that sets
+    /// another one means it.
+    pub(super) fn read_account(&mut self, now: Instant, value: &Value, fetched: bool) {
         self.loading = false;
+        self.parting = None;
         match Account::read(value, &self.fallback) {
-            Ok(account) => self.take_account(now, account),
+            Ok(account) => {
+                self.notice.take_if(|notice| *notice == Problem::AccountSignIn);
+                self.reloads = 0;
+                self.reload_at = expiry(&account, now);
+                if fetched && !self.calls.is_empty() && !self.is_same_phone(&account) {
+                    self.parting = Some(Ok(account));
+                } else {
+                    self.take_account(now, account);
+                }
+            }
             Err(Invalid { problem, field }) => {
                 self.fault_field = field;
                 self.refuse_account(now, problem);
@@ -104,33 +116,68 @@ impl Phone {
 
     /// No account, or none that can be used. Calls that go on are left alone.
     fn refuse_account(&mut self, now: Instant, problem: Problem) {
-        if problem == Problem::AccountUnreachable {
+        let works = self.registration.state == RegistrationState::Registered || !self.calls.is_empty();
+        let lasts = match problem {
+            Problem::AccountUnreachable => self.account.is_some(),
+            // The application's session is over; the registrar's word still stands.
+            Problem::AccountSignIn => self.account.is_some() && works,
+            _ => false,
+        };
+        if lasts || problem == Problem::AccountUnreachable {
             let (first, longest) = RELOAD;
             self.reload_at = Some(now + first.saturating_mul(1 << self.reloads.min(6)).min(longest));
             self.reloads += 1;
-            // What worked so far goes on working.
-            if self.account.is_some() {
-                return;
-            }
         }
-        self.fault = Some(problem);
-        self.leave(now);
+        if lasts {
+            // What worked so far goes on working.
+            if problem == Problem::AccountSignIn {
+                self.notify(problem);
+            }
+        } else if self.calls.is_empty() {
+            self.fault = Some(problem);
+            self.leave(now);
+        } else {
+            self.notify(problem);
+            self.parting = Some(Err(problem));
+        }
+    }
+
+    /// What the account's source has said while calls went on.
+    pub(super) fn part(&mut self, now: Instant) {
+        match self.parting.take_if(|_| self.calls.is_empty()) {
+            Some(Ok(account)) => self.take_account(now, account),
+            Some(Err(problem)) => {
+                self.fault = Some(problem);
+                self.leave(now);
+            }
+            None => return,
+        }
+        self.drain(now);
+    }
+
+    /// Somebody is back at the page: perhaps from signing in to the application.
+    pub(super) fn wants_account(&self) -> bool {
+        let wanting = self.fault == Some(Problem::AccountSignIn) || self.notice == Some(Problem::AccountSignIn);
+        wanting && !self.loading
+    }
+
+    fn is_same_phone(&self, account: &Account) -> bool {
+        self.account.as_ref().is_some_and(|old| {
+            old.servers == account.servers && old.uri == account.uri && old.display_name == account.display_name
+        })
     }
 
     fn take_account(&mut self, now: Instant, account: Account) {
         self.fault = None;
         self.fault_field = "";
-        self.reloads = 0;
-        self.reload_at = expiry(&account, now);
-        let same_phone = self.account.as_ref().is_some_and(|old| {
-            old.servers == account.servers && old.uri == account.uri && old.display_name == account.display_name
-        });
+        let same_phone = self.is_same_phone(&account);
         let same_secret = self.account.as_ref().is_some_and(|old| old.credentials == account.credentials);
         if same_phone && self.agent.is_some() {
             if !same_secret && let Some(agent) = &mut self.agent {
                 agent.set_credentials(now, account.credentials.clone());
             }
             self.account = Some(account);
+            self.report_account();
             return;
         }
         self.leave(now);
@@ -155,6 +202,7 @@ impl Phone {
                 self.agent = Some(agent);
                 self.plan = Some(plan);
                 self.account = Some(account);
+                self.report_account();
             }
             Err(_) => self.fault = Some(Problem::AccountInvalid),
         }
@@ -162,6 +210,7 @@ impl Phone {
 
     /// Signs out and hangs up at once; what can still be sent is sent.
     pub(super) fn leave(&mut self, now: Instant) {
+        self.parting = None;
         if let Some(agent) = &mut self.agent {
             agent.shutdown(now);
         }

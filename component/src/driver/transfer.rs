@@ -131,6 +131,7 @@ impl Phone {
         {
             self.settle(promise, Ok(JsValue::UNDEFINED));
         }
+        self.report_call(key, "transferred");
     }
 
     /// The call is as it was before, and is spoken in again, unless another one is.

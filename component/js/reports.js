@@ -1,0 +1,261 @@
+// Tells the application's server of calls (the attribute `calls-url`): gives each event its number, keeps it in the outbox,
+// and sees to it that every call ends as one card, whatever becomes of the page. Loaded where there is such an attribute.
+//
+// A call belongs to the page that it is on, which holds a Web Lock for as long as it lives. Whoever gets the lock of a
+// page knows that it is gone, and ends the calls that it has left behind. Numbers grow by one from event to event, also
+// in what is sent last when a page goes, so a server that compares them takes the same end once.
+
+import { beacons } from './delivery.js';
+import { contactOf, locked, openDatabase, Outbox } from './outbox.js';
+
+/** So often the time of a live call is noted, ms: what is lost of its length when the browser is killed. */
+const SEEN_MS = 5000;
+const ownerLock = (owner) => `soft-phone-page ${owner}`;
+
+/** One for each page and not for each phone: the outbox is the origin's. */
+let page;
+const openPage = () => (page ??= (async () => {
+  const owner = crypto.randomUUID();
+  // Before the first event is written: nobody may take the page for dead.
+  let release = await hold(ownerLock(owner));
+  addEventListener('pagehide', () => release());
+  addEventListener('pageshow', async (event) => { if (event.persisted) release = await hold(ownerLock(owner)); });
+  return { owner, database: await openDatabase() };
+})());
+
+const hold = (name) => new Promise((resolve, reject) => {
+  const granted = () => new Promise((release) => { resolve(release); });
+  Promise.resolve(locked(name, {}, granted)).catch(reject);
+});
+
+export class Reports {
+  #phone;
+  #page;
+  #outbox;
+  // Of its own: an object hears nothing of what it says itself, and another phone of the page must.
+  #channel = new BroadcastChannel('soft-phone-calls');
+  // Calls of this page that go on: id -> row.
+  #live = new Map();
+  // Ends of this very task: when it is the one in which the page goes, they go by a beacon.
+  #last = new Map();
+  #gone = false;
+  #watched = new Set();
+  #desk = null;
+  #timer = null;
+  #listeners = new AbortController();
+  #told = null;
+
+  /** `phone` is `{element, owner(), askAgain()}`. */
+  static async open(phone) {
+    const reports = new Reports();
+    reports.#phone = phone;
+    reports.#page = await openPage();
+    reports.#outbox = new Outbox(reports.#page.database, {
+      target: () => reports.#target(),
+      askAgain: () => phone.askAgain(),
+      changed: (what) => reports.#changed(what),
+      known: (event, result) => reports.#known(event, result),
+    });
+    reports.#listen();
+    reports.#start();
+    return reports;
+  }
+
+  #listen() {
+    const { signal } = this.#listeners;
+    this.#channel.addEventListener('message', ({ data }) => this.#heard(data), { signal });
+    // Behind the phone's own listener, which hangs up.
+    addEventListener('pagehide', () => this.#leave(), { signal });
+    addEventListener('pageshow', (event) => {
+      this.#gone = false;
+      if (event.persisted) this.#start();
+    }, { signal });
+    addEventListener('online', () => this.#outbox.wake(), { signal });
+    // Somebody who had to sign in again comes back from there.
+    const back = () => {
+      const { state } = this.#outbox;
+      if (document.visibilityState !== 'visible' || !state) return;
+      // It may be somebody else: first the account, which wakes the outbox.
+      if (state !== 'sign-in' || !this.#phone.askAgain()) this.#outbox.wake();
+    };
+    addEventListener('focus', back, { signal });
+    document.addEventListener('visibilitychange', back, { signal });
+  }
+
+  #start() {
+    this.#watched.clear();
+    this.#outbox.owners().then((owners) => owners.forEach((owner) => this.#watch(owner))).catch(this.#failed);
+    this.#outbox.prune().catch(this.#failed);
+    this.#drain();
+    this.#changed('delivered');
+  }
+
+  #drain() {
+    // A page that goes holds no lock.
+    if (!this.#gone) this.#outbox.drain().catch(this.#failed);
+  }
+
+  /** The element is gone for good; what it has told is sent all the same. */
+  close() {
+    this.#listeners.abort();
+    this.#channel.close();
+    this.#desk?.then((desk) => desk.close());
+  }
+
+  /** What the phone tells; `call` is a record as in the README, or what has changed of one. */
+  report(state, call) {
+    if (state === 'account') {
+      this.#outbox.wake();
+      this.#changed('delivered');
+    } else if (state === 'updated') {
+      const { id, ...extra } = call;
+      this.update(id, extra);
+    } else {
+      this.#move(state, call);
+    }
+  }
+
+  #move(state, call) {
+    const scope = this.#target()?.scope;
+    const row = this.#live.get(call.id) ?? { id: call.id, scope, owner: this.#page.owner, seq: 0, extra: {}, live: true, wrapUp: false };
+    // No account, so nobody whose call it is.
+    if (!row.scope) return;
+    this.#live.set(call.id, row);
+    const { notes, outcome, ...snapshot } = call;
+    if (notes) row.extra.notes = notes;
+    if (outcome) row.extra.outcome = outcome;
+    row.snapshot = { ...snapshot, notes: '', outcome: null };
+    if (state === 'ended') {
+      this.#live.delete(call.id);
+      row.live = false;
+      row.wrapUp = Boolean(call.answeredAt) && this.#phone.element.hasAttribute('wrap-up');
+    }
+    this.#keep(row, state === 'dialing' ? null : state);
+    if (this.#live.size === 1 && row.seq <= 1) this.#channel.postMessage({ live: this.#page.owner });
+    this.#tick();
+    if (state === 'ended' && call.answeredAt) this.#atDesk((desk) => desk.write(row));
+  }
+
+  #keep(row, state) {
+    row.seen = Date.now();
+    const event = state && this.#event(row, state);
+    if (state === 'ended') {
+      this.#last.set(row.id, { row, event });
+      setTimeout(() => this.#last.delete(row.id));
+    }
+    this.#outbox.keep({ ...row }, event).then(() => this.#drain()).catch(this.#failed);
+  }
+
+  #event(row, state) {
+    row.seq += 1;
+    return { id: crypto.randomUUID(), seq: row.seq, state, at: new Date().toISOString(), call: { ...row.snapshot, ...row.extra } };
+  }
+
+  #tick() {
+    if (!this.#live.size) {
+      clearInterval(this.#timer);
+      this.#timer = null;
+    }
+    this.#timer ??= this.#live.size ? setInterval(() => { for (const row of this.#live.values()) this.#keep(row, null); }, SEEN_MS) : null;
+  }
+
+  /** Adds to a call, of whatever page, what became known late: `{notes, outcome, recordingUrl, contact}`. */
+  async update(id, facts) {
+    const extra = Object.fromEntries(['notes', 'outcome', 'recordingUrl', 'contact'].filter((name) => facts[name] !== undefined).map((name) => [name, facts[name]]));
+    const live = this.#live.get(id);
+    if (live) {
+      Object.assign(live.extra, extra);
+      this.#keep(live, 'updated');
+      return true;
+    }
+    let elsewhere = false;
+    const known = await this.#outbox.amend(id, (row) => {
+      elsewhere = row.live;
+      if (elsewhere) return null;
+      Object.assign(row.extra, extra);
+      row.wrapUp = false;
+      return this.#event(row, 'updated');
+    });
+    // Whose call it is numbers its events.
+    if (elsewhere) this.#channel.postMessage({ update: id, extra });
+    if (known) this.#drain();
+    return known || elsewhere;
+  }
+
+  // The page goes. What is in the outbox may not be on the disk yet, and what is under way may not arrive: the last word
+  // on each call goes by a beacon. The server gets it twice at most, under one number.
+  #leave() {
+    this.#gone = true;
+    const target = this.#target(true);
+    this.#outbox.stop();
+    clearInterval(this.#timer);
+    this.#timer = null;
+    const last = [...this.#last.values()];
+    for (const scope of new Set(last.map(({ row }) => row.scope))) {
+      if (target?.scope !== scope) continue;
+      const events = last.filter(({ row }) => row.scope === scope).map(({ event }) => event);
+      for (const form of beacons(target.style, events, target.csrf)) navigator.sendBeacon(target.url, form);
+    }
+  }
+
+  #watch(owner) {
+    if (owner === this.#page.owner || this.#watched.has(owner)) return;
+    this.#watched.add(owner);
+    const { signal } = this.#listeners;
+    const heir = this.#page.owner;
+    Promise.resolve(locked(ownerLock(owner), { signal }, () => this.#outbox.adopt(owner, heir))).then((rows) => {
+      this.#watched.delete(owner);
+      for (const row of rows) if (row.wrapUp) this.#atDesk((desk) => desk.write(row));
+      if (rows.length) this.#drain();
+    }).catch((error) => { if (!signal.aborted) this.#failed(error); });
+  }
+
+  #heard({ live, update, extra }) {
+    if (live) this.#watch(live);
+    if (update && this.#live.has(update)) this.update(update, extra);
+  }
+
+  #known(event, result) {
+    const row = this.#live.get(event.call.id);
+    if (row && result.contact) row.extra.contact = contactOf(result);
+  }
+
+  // The account goes before the page does: what it was is remembered for the last words.
+  #target(leaving) {
+    const { element } = this.#phone;
+    const url = element.getAttribute('calls-url');
+    const owner = this.#phone.owner() ?? (leaving || !element.isConnected ? this.#lastOwner : null);
+    if (!url || !owner) return null;
+    this.#lastOwner = owner;
+    const absolute = new URL(url, document.baseURI).href;
+    return { scope: `${absolute} ${owner.user}`, url: absolute, style: element.callsStyle, csrf: owner.csrf };
+  }
+  #lastOwner = null;
+
+  #changed(what) {
+    const { state } = this.#outbox;
+    if (state !== this.#told && state === 'sign-in') this.#tell('calls-sign-in', 'sign in to the application again: its server takes no calls until then');
+    this.#told = state;
+    if (what === 'refused') this.#tell('calls-refused', 'the application has refused to keep a call');
+    Promise.resolve(this.#outbox.dead()).then((dead) => {
+      if (state || dead.length || this.#desk) this.#atDesk((desk) => desk.show(state, dead));
+    }).catch(this.#failed);
+  }
+
+  #tell(code, message) {
+    this.#phone.element.dispatchEvent(new CustomEvent('soft-phone-error', { bubbles: true, composed: true, detail: { code, message } }));
+  }
+
+  // A storage that is full, forbidden or taken away: the user must know that calls are not kept.
+  #failed = (error) => this.#tell('calls-not-kept', `calls cannot be kept in this browser: ${error?.message ?? error}`);
+
+  /** The forms in the window, loaded when there is something to be written or read. */
+  #atDesk(use) {
+    this.#desk ??= import('./wrap-up.js').then(({ Desk }) => new Desk(this.#phone.element, {
+      save: (id, facts) => this.update(id, facts),
+      bury: (again) => this.#outbox.bury(again).then(() => this.#changed('delivered')),
+      retry: () => { if (this.#outbox.state !== 'sign-in' || !this.#phone.askAgain()) this.#outbox.wake(); },
+    }));
+    this.#desk.then(use).catch(this.#failed);
+  }
+}
