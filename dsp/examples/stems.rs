@@ -6,7 +6,8 @@
 //!
 //! Each line of the input names two files: samples of microphone and far end by turns (f32, little-endian, 16 kHz), and the
 //! file to write, which has four samples by turns: what the canceller leaves, the echo that it took out, the far end as late
-//! as its echo, and 1 where that delay is known. Residual suppression and all other stages are off.
+//! as its echo (silence while the engine suspects no echo), and 1 where that delay is known. Residual suppression and all
+//! other stages are off.
 
 use std::io::BufRead as _;
 use std::process::ExitCode;
@@ -46,8 +47,11 @@ fn scene(from: &str, to: &str) -> Result<()> {
         processor.process_render(played)?;
         processor.process_capture(near, &mut error)?;
         let delay = processor.stats().delay_ms;
-        let lag = (delay.unwrap_or(0.0) / 10.0) as usize;
-        let begin = t.checked_sub(lag).map(|t| t * frame);
+        // The canceller looks at the frame before the echo's, and at none that is still to come.
+        let lag = ((delay.unwrap_or(0.0) / 10.0) as usize).max(1);
+        // Where nothing was taken out, nothing is suspected: then the suppressor is told of no far end either.
+        let taken = near.iter().zip(&error).any(|(near, error)| near != error);
+        let begin = t.checked_sub(lag).filter(|_| taken).map(|t| t * frame);
         for k in 0..frame {
             let far = begin.and_then(|begin| far.get(begin + k)).copied().unwrap_or(0.0);
             let known = if delay.is_some() { 1.0 } else { 0.0 };

@@ -1,8 +1,9 @@
 //! Suppression of noise and residual echo by a small recurrent network: one gain for each band, 10 ms at a time.
 //!
 //! The network sees the logarithmic band powers of what the linear canceller leaves, of the echo that it took out and of
-//! the far end, each against its own running level, and answers with two gains for each of 64 bands: one that keeps speech
-//! alone, one that keeps speech and noise but no echo, and the probability of speech. It is causal and has no look-ahead.
+//! the far end, each against its own running level, and how far each band of the first is above its floor. It answers with
+//! two gains for each of 64 bands: one that keeps speech alone, one that keeps speech and noise but no echo, and the
+//! probability of speech. It is causal and has no look-ahead.
 //! `dsp/training` makes the weights.
 
 mod features;
@@ -51,16 +52,31 @@ impl NeuralSuppressor {
         }
     }
 
-    /// Writes the gain of each bin of a frame whose bins have the powers `|E|²`; as many of both.
-    pub fn gains(&mut self, power: &[f32], echo: Option<EchoPowers>, gains: &mut [f32]) {
+    /// Takes a frame whose bins have the powers `|E|²` and writes the gain of each bin that leaves speech and noise, but no
+    /// echo; as many of both.
+    pub fn echo_gains(&mut self, power: &[f32], echo: Option<EchoPowers>, gains: &mut [f32]) {
         self.features.extract(power, echo, &mut self.input);
         self.state.run(&self.input, &mut self.output);
+        self.features.spread(&self.output[BANDS..2 * BANDS], gains);
+    }
+
+    /// Writes the gains of the same frame's bins that leave, of what is no echo, the speech.
+    pub fn noise_gains(&mut self, gains: &mut [f32]) {
         let (speech, rest) = self.output.split_at(BANDS);
         for ((band, speech), both) in self.bands.iter_mut().zip(speech).zip(rest) {
-            // Of what is no echo, the share that is speech.
-            *band = both * (speech / both.max(1e-6)).clamp(self.least, 1.0);
+            *band = (speech / both.max(1e-6)).min(1.0);
         }
         self.features.spread(&self.bands, gains);
+    }
+
+    /// Leaves noise at the gain `least` from now on.
+    pub fn set_least(&mut self, least: f32) {
+        self.least = least;
+    }
+
+    /// The gain at which noise is left (amplitude; 1: it is not suppressed at all).
+    pub fn least(&self) -> f32 {
+        self.least
     }
 
     /// Probability that the last frame had speech of the near end, 0 to 1.

@@ -106,8 +106,8 @@ impl AudioProcessor {
 
     /// Changes the stages. Those that stay on keep what they have learnt, those that are switched on begin anew.
     ///
-    /// To be called between frames; only another tail of the echo canceller, and another level of the neural engine or the
-    /// first use of it, allocate.
+    /// To be called between frames; only another tail of the echo canceller, and the first use of the neural engine,
+    /// allocate.
     ///
     /// # Errors
     /// [`Error::Config`] for a value out of range, [`Error::Network`] for a neural engine without weights; then nothing has
@@ -117,9 +117,7 @@ impl AudioProcessor {
         // What can fail comes first.
         let (before, noise) = (self.config.noise, config.noise);
         let is_neural = |noise: NoiseSuppression| noise.engine == NoiseEngine::Neural;
-        if let Some(noise) = noise.filter(|noise| is_neural(*noise))
-            && (before.is_some_and(|before| before.level != noise.level) || !self.suppressor.has_neural())
-        {
+        if let Some(noise) = noise.filter(|noise| is_neural(*noise) && !self.suppressor.has_neural()) {
             let neural = self.neural(noise)?;
             self.suppressor.set_neural(neural);
         }
@@ -248,7 +246,7 @@ impl AudioProcessor {
             stats.speech_probability = self.suppressor.near_end();
             stats.double_talk = if self.echo.is_active() { self.suppressor.near_end() } else { 0.0 };
         }
-        if self.config.noise.is_some_and(|noise| noise.engine == NoiseEngine::Spectral) {
+        if self.config.noise.is_some() {
             let noise = self.suppressor.noise();
             // By Parseval, of a window with the energy of one frame.
             let power = 2.0 * noise.iter().sum::<f32>() / (2 * self.frame * self.frame) as f32;

@@ -14,6 +14,10 @@ const ECHO_FLOOR: f32 = 0.003;
 /// How much more residual echo is assumed than is estimated while the near end speaks; and beside that when it does not.
 const CAUTION: f32 = 1.5;
 const ALONE: f32 = 20.0;
+/// From this probability on the network hears the near end.
+const HEARD: f32 = 0.125;
+/// The network is never quite sure of speech: so much of its gain for noise is taken for all.
+const SURE: f32 = 1.5;
 /// A bin stands out at this ratio to the residual echo.
 const STANDING_OUT: f32 = 3.0;
 /// The share of bins that do so by chance, and the share above it that speech brings.
@@ -42,6 +46,9 @@ pub(crate) struct Suppressor {
     /// A-posteriori ratio times squared gain of the last frame.
     before: Vec<f32>,
     gains: Vec<f32>,
+    /// The network's gains against echo, and against noise.
+    echo_gains: Vec<f32>,
+    noise_gains: Vec<f32>,
     residual_echo: ResidualEcho,
     noise: NoiseSuppressor,
     linear: usize,
@@ -67,6 +74,8 @@ impl Suppressor {
             residual: vec![0.0; linear],
             before: vec![1.0; linear],
             gains: vec![1.0; bins],
+            echo_gains: vec![1.0; bins],
+            noise_gains: vec![1.0; bins],
             residual_echo: ResidualEcho::new(linear),
             noise: NoiseSuppressor::new(rate),
             linear,
@@ -90,12 +99,15 @@ impl Suppressor {
         self.neural.is_some()
     }
 
-    /// How far the spectral engine suppresses noise.
+    /// How far noise is suppressed.
     pub fn set_level(&mut self, level: NoiseLevel) {
         self.noise.set_level(level);
+        if let Some(neural) = &mut self.neural {
+            neural.set_least(level.least_gain());
+        }
     }
 
-    /// Noise power per bin, while the spectral engine runs.
+    /// Noise power per bin, while noise is suppressed.
     pub fn noise(&self) -> &[f32] {
         self.noise.noise()
     }
@@ -107,8 +119,8 @@ impl Suppressor {
 
     /// Takes the frame that the linear filter left, and makes of it one without the rest of the echo and without noise.
     ///
-    /// The network's gains are for noise and residual echo together; those of the spectral engine come on top of those for
-    /// residual echo.
+    /// The gains for noise come on top of those for residual echo; where there is a network it gives the latter, and its gains
+    /// for noise are united with those of the spectral engine.
     pub fn process(&mut self, canceller: Option<&EchoCanceller>, noise: Option<NoiseEngine>, frame: &mut [f32]) {
         self.error.analyze(frame, &mut self.spectrum);
         self.spectrum.power_into(&mut self.power);
@@ -118,34 +130,72 @@ impl Suppressor {
         if let Some(canceller) = canceller {
             self.echo.analyze(canceller.echo(), &mut self.echo_spectrum);
             self.echo_spectrum.power_into(&mut self.echo_power);
-            self.residual_echo.estimate(
-                &self.power,
-                &self.echo_power,
-                canceller.far_power(),
-                canceller.misalignment(),
-                &mut self.residual,
-            );
-            let (low, high) = self.gains.split_at_mut(self.linear);
-            let near = probability(&self.power[..self.linear], &self.residual);
-            self.near = near.max(RELEASE * self.near);
-            if self.near < FORGOTTEN {
-                self.near = 0.0;
-            }
-            let caution = CAUTION + (1.0 - self.near) * ALONE;
-            wiener(&self.power, &self.residual, caution, &mut self.before, low);
-            // Above the filter's bins the highest of them speak for the rest.
-            let top = &low[self.linear - self.linear / 8..];
-            high.fill(top.iter().sum::<f32>() / top.len() as f32);
         }
-        if let (Some(NoiseEngine::Neural), Some(neural)) = (noise, &mut self.neural) {
-            let echo = canceller.map(|canceller| EchoPowers { estimate: &self.echo_power, far: canceller.far_power() });
-            neural.gains(&self.power, echo, &mut self.gains);
-            self.near = neural.speech_probability();
-        } else if noise.is_some() {
-            self.noise.apply(&self.power, canceller.map(|_| &self.residual[..]), &mut self.gains);
+        if noise == Some(NoiseEngine::Neural) && self.neural.is_some() {
+            self.run_network(canceller);
+        } else {
+            if let Some(canceller) = canceller {
+                self.suppress_echo(canceller);
+            }
+            if noise.is_some() {
+                self.noise.apply(&self.power, canceller.map(|_| &self.residual[..]), &mut self.gains);
+            }
         }
         scale(&self.gains, &mut self.spectrum.re, &mut self.spectrum.im);
         self.synthesizer.synthesize(&self.spectrum, frame);
+    }
+
+    /// Writes the gains that the network and the statistics of the spectrum give together.
+    ///
+    /// Against echo the square of the network's count, which learnt to rather leave echo than to take speech; while it
+    /// hears no near end, the estimated residual echo lowers them further. Against noise both engines' count, which know
+    /// other things.
+    fn run_network(&mut self, canceller: Option<&EchoCanceller>) {
+        let Some(neural) = &mut self.neural else { return };
+        let echo = canceller.map(|canceller| EchoPowers { estimate: &self.echo_power, far: canceller.far_power() });
+        neural.echo_gains(&self.power, echo, &mut self.echo_gains);
+        square(&mut self.echo_gains);
+        neural.noise_gains(&mut self.noise_gains);
+        let least = neural.least();
+        self.near = neural.speech_probability().max(RELEASE * self.near);
+        if self.near < FORGOTTEN {
+            self.near = 0.0;
+        }
+        if let Some(canceller) = canceller {
+            self.estimate_residual(canceller);
+            self.wiener_gains((1.0 - self.near / HEARD).max(0.0) * ALONE);
+            multiply(&self.gains, &mut self.echo_gains);
+        }
+        self.gains.copy_from_slice(&self.echo_gains);
+        share_taken(&self.power, &self.echo_gains, &mut self.residual);
+        self.noise.apply(&self.power, canceller.map(|_| &self.residual[..]), &mut self.gains);
+        unite(&self.echo_gains, &self.noise_gains, least, &mut self.gains);
+    }
+
+    /// Estimates the power of what the filter leaves of the echo.
+    fn estimate_residual(&mut self, canceller: &EchoCanceller) {
+        let (far, misalignment) = (canceller.far_power(), canceller.misalignment());
+        self.residual_echo.estimate(&self.power, &self.echo_power, far, misalignment, &mut self.residual);
+    }
+
+    /// Writes the gains for the estimated residual echo, taken to be `caution` times as strong.
+    fn wiener_gains(&mut self, caution: f32) {
+        let (low, high) = self.gains.split_at_mut(self.linear);
+        wiener(&self.power, &self.residual, caution, &mut self.before, low);
+        // Above the filter's bins the highest of them speak for the rest.
+        let top = &low[self.linear - self.linear / 8..];
+        high.fill(top.iter().sum::<f32>() / top.len() as f32);
+    }
+
+    /// Writes the gains for what the filter leaves of the echo.
+    fn suppress_echo(&mut self, canceller: &EchoCanceller) {
+        self.estimate_residual(canceller);
+        let near = probability(&self.power[..self.linear], &self.residual);
+        self.near = near.max(RELEASE * self.near);
+        if self.near < FORGOTTEN {
+            self.near = 0.0;
+        }
+        self.wiener_gains(CAUTION + (1.0 - self.near) * ALONE);
     }
 
     pub fn reset(&mut self) {
@@ -190,6 +240,36 @@ kernels! {
             let gain = (prior / (1.0 + prior)).max(ECHO_FLOOR);
             before[k] = (gain * gain * posterior).min(1e4);
             gains[k] = gain;
+        }
+    }
+
+    fn multiply(by: &[f32], gains: &mut [f32]) {
+        for (gain, by) in gains.iter_mut().zip(by) {
+            *gain *= by;
+        }
+    }
+
+    fn square(gains: &mut [f32]) {
+        for gain in gains {
+            *gain *= *gain;
+        }
+    }
+
+    /// The power that gains take away.
+    fn share_taken(power: &[f32], gains: &[f32], taken: &mut [f32]) {
+        for ((taken, power), gain) in taken.iter_mut().zip(power).zip(gains) {
+            *taken = power * (1.0 - gain * gain);
+        }
+    }
+
+    /// Lowers the spectral engine's gains for echo and noise by those of the network for noise, which know other things:
+    /// together they are taken to the power of ¾, and never take more than the level allows.
+    fn unite(echo: &[f32], noise: &[f32], least: f32, gains: &mut [f32]) {
+        let n = gains.len();
+        let (echo, noise) = (&echo[..n], &noise[..n]);
+        for k in 0..n {
+            let both = gains[k] * (SURE * noise[k]).min(1.0);
+            gains[k] = (echo[k].sqrt() * both * both.sqrt()).sqrt().max(least * echo[k]);
         }
     }
 

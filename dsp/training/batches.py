@@ -1,4 +1,5 @@
 """Endless seeded batches of spectra: speech, noise and residual echo mixed anew each time."""
+import itertools
 import multiprocessing
 import queue
 from pathlib import Path
@@ -54,6 +55,15 @@ def tilt(rng, strength):
     return 10 ** (np.interp(np.arange(f.BINS), points, rng.uniform(-strength, strength, 5)) / 20).astype(np.float32)
 
 
+def spectra_of(signals, transform):
+    """The spectra of some signals; those that are silent cost nothing."""
+    out = np.zeros((len(signals), len(signals[0]) // f.FRAME, f.BINS), np.complex64)
+    loud = [k for k, x in enumerate(signals) if x.any()]
+    if loud:
+        out[loud] = transform(np.stack([signals[k] for k in loud]))
+    return out
+
+
 class Mixer:
     def __init__(self, folder, part, length, seed):
         self.speech, self.noise, self.music = (Clips(Path(folder) / f"{kind}_{part}.npz") for kind in ("speech", "noise", "music"))
@@ -83,14 +93,27 @@ class Mixer:
             at += len(clip) + int(RATE * rng.choice([rng.uniform(0.02, 0.3), rng.uniform(0.3, 1.5)]))
         return out
 
+    def babble(self):
+        """Several voices at once, in a room."""
+        rng, out = self.rng, np.zeros(self.samples, np.float32)
+        for _ in range(int(rng.integers(3, 9))):
+            out += self.talk() * 10 ** (rng.uniform(-10, 0) / 20)
+        return signal.fftconvolve(out, room(rng))[: self.samples].astype(np.float32)
+
     def hiss(self, source):
+        """Noise: clips one after the other, at any speed and in either direction."""
         rng, out, at = self.rng, np.zeros(self.samples, np.float32), 0
         clip = source.any(rng)
+        speed = rng.uniform(0.6, 1.6) if rng.random() < 0.6 else 1.0
+        backwards = rng.random() < 0.3
         alone = len(clip) < RATE
         while at < self.samples:
             if alone and rng.random() < 0.5:
                 clip = source.any(rng)
-            piece = clip
+            piece = clip[::-1] if backwards else clip
+            if speed != 1.0:
+                piece = piece[: int(self.samples * 4 * speed)]
+                piece = np.interp(np.arange(0, len(piece) - 1, speed), np.arange(len(piece)), piece).astype(np.float32)
             if len(piece) > self.samples and at == 0:
                 begin = int(rng.integers(len(piece) - self.samples + 1))
                 piece = piece[begin:begin + self.samples]
@@ -127,7 +150,8 @@ class Mixer:
         noise = silent
         # Clean speech must pass untouched, which is learnt from clean speech.
         if rng.random() < 0.85:
-            noise = self.hiss(self.noise if rng.random() < 0.93 else self.music)
+            kind = rng.random()
+            noise = self.babble() if kind < 0.12 else self.hiss(self.noise if kind < 0.93 else self.music)
             if rng.random() < 0.25:
                 second = self.hiss(self.noise)
                 noise = noise / (np.std(noise) + 1e-6) + second / (np.std(second) + 1e-6) * 10 ** (rng.uniform(-12, 6) / 20)
@@ -143,19 +167,20 @@ class Mixer:
         return near, noise.astype(np.float32), silent, silent, far
 
     def batch(self, size, echo_share=0.0):
-        """Features (batch × frames × 192) and targets of them."""
+        """Features (batch × frames × INPUTS) and targets of them."""
         rng = self.rng
         parts = [self.one(echo_share) for _ in range(size)]
-        near, noise, rest, echo = (f.spectra(np.stack([p[k] for p in parts])) for k in range(4))
-        far = f.far_spectra(np.stack([p[4] for p in parts]))
-        quiet = not rest.any() and not echo.any()
+        near, noise, rest, echo = (spectra_of([p[k] for p in parts], f.spectra) for k in range(4))
+        far = spectra_of([p[4] for p in parts], f.far_spectra)
+        heard = [any(p[k].any() for k in (2, 3)) for p in parts]
         for k in range(size):
             gain = np.float32(10 ** (rng.uniform(-32, 6) / 20))
             near[k] *= tilt(rng, 5) * gain
             noise[k] *= tilt(rng, 8) * gain
             common = tilt(rng, 2)
-            rest[k] *= gain * common
-            echo[k] *= gain * common
+            if heard[k]:
+                rest[k] *= gain * common
+                echo[k] *= gain * common
             far[k] *= tilt(rng, 3) * np.float32(10 ** (rng.uniform(-15, 6) / 20))
             if rng.random() < 0.12:
                 cut = int(rng.choice([70, 80, 80, 120, 140]))
@@ -171,16 +196,18 @@ class Mixer:
         hiss[rng.random(size) < 0.3] = 0
         both = near + noise + hiss
         everything = both + rest
-        seen = f.features(everything, None if quiet else echo, far if far.any() else None)
+        seen = f.features(everything, echo if any(heard) else None, far if far.any() else None)
         return seen, f.targets(near, both, everything)
 
 
 def serve(out, folder, part, length, size, seed, share):
-    mixer = Mixer(folder, part, length, seed)
-    while True:
-        with share.get_lock():
-            now = share.value
-        out.put(mixer.batch(size, now))
+    # Now and then the archives are read anew, so that a run can begin before all scenes are made.
+    for turn in itertools.count():
+        mixer = Mixer(folder, part, length, (seed, turn))
+        for _ in range(500):
+            with share.get_lock():
+                now = share.value
+            out.put([x.astype(np.float16) for x in mixer.batch(size, now)])
 
 
 class Batches:

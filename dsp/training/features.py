@@ -1,6 +1,6 @@
 """What the network sees and what its gains mean: the same arithmetic as dsp/src/neural/features.rs, for whole batches.
 
-check_features.py holds the two against each other.
+A test of the engine holds it to numbers that export.py wrote.
 """
 import numpy as np
 import scipy.fft
@@ -17,6 +17,8 @@ LEVEL_FLOOR = -11.0
 FAR_LEVEL_FLOOR = -9.0
 HIDDEN_FLOOR = 1e-5
 ATTACK, RELEASE = 0.1, 0.005
+RISE, FALL = 0.004, 0.1
+INPUTS = 4 * BANDS
 
 
 def centres():
@@ -91,8 +93,19 @@ def level(logarithms, floor):
     return out
 
 
+def floors(logarithms):
+    """Follows the noise of each band, up in 2.5 s and down in 0.1 s; as many."""
+    out, state = np.empty_like(logarithms), np.zeros((logarithms.shape[0], logarithms.shape[2]), np.float32)
+    for t in range(logarithms.shape[1]):
+        rise, fall = np.float32(max(RISE, 1 / (t + 1))), np.float32(max(FALL, 1 / (t + 1)))
+        change = logarithms[:, t] - state
+        state = state + np.where(change > 0, rise, fall) * change
+        out[:, t] = state
+    return out
+
+
 def features(error, echo, far):
-    """Signals × frames × (3 × BANDS) from three spectra; `echo` and `far` may be None: silence."""
+    """Signals × frames × INPUTS from three spectra; `echo` and `far` may be None: silence."""
     logs = np.log(power(error) + FLOOR)
     m = level(logs, LEVEL_FLOOR)[:, :, None]
     out = [(logs - m) * SCALE]
@@ -101,6 +114,7 @@ def features(error, echo, far):
     out.append((hidden - m) * SCALE)
     far = np.log((power(far) if far is not None else silent) + FLOOR)
     out.append((far - level(far, FAR_LEVEL_FLOOR)[:, :, None]) * SCALE)
+    out.append((logs - floors(logs)) * SCALE)
     return np.clip(np.concatenate(out, 2), -CLIP, CLIP).astype(np.float32)
 
 

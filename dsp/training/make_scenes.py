@@ -33,7 +33,7 @@ def active_power(x):
 
 def loudspeaker(rng, x):
     """What a small loudspeaker does to a signal, full scale ±1."""
-    kind = rng.choice(["none", "soft", "hard", "uneven", "memory", "rattle"], p=[0.35, 0.2, 0.1, 0.15, 0.12, 0.08])
+    kind = rng.choice(["none", "soft", "hard", "uneven", "memory", "rattle"], p=[0.35, 0.15, 0.12, 0.2, 0.1, 0.08])
     x = x / (np.abs(x).max() + 1e-9)
     if kind == "soft":
         drive = rng.uniform(0.8, 4)
@@ -105,7 +105,7 @@ def scene(rng, mixer):
         echo = np.interp(clock * (1 + rng.uniform(-200, 200) * 1e-6), clock, echo)
 
     near = mixer.talk()
-    plan = rng.choice(["far", "double", "turns", "near"], p=[0.22, 0.33, 0.37, 0.08])
+    plan = rng.choice(["far", "double", "turns", "late", "near", "headset"], p=[0.17, 0.17, 0.18, 0.36, 0.06, 0.06])
     if plan == "far":
         near = np.zeros(LENGTH, np.float32)
     elif plan == "turns":
@@ -114,13 +114,24 @@ def scene(rng, mixer):
         if rng.random() < 0.5:
             far[int(edges[1]):] *= 0
             echo[int(edges[1]) + int(delay) + int(0.4 * RATE):] *= 0
+    elif plan == "late":
+        # The far end speaks alone, then both, then either.
+        begin, end = int(rng.uniform(1.5, 4.5) * RATE), int(rng.uniform(5.5, 9) * RATE)
+        near[:begin] = 0
+        if rng.random() < 0.5:
+            near[end:] = 0
+        elif rng.random() < 0.5:
+            far[end:] *= 0
+            echo[end + int(delay) + int(0.4 * RATE):] *= 0
     elif plan == "near":
         far, echo = far * 0, echo * 0
+    elif plan == "headset":
+        echo = echo * 0
     if rng.random() < 0.7:
         near = signal.fftconvolve(near, batches.room(rng))[:LENGTH]
     near = near * 10 ** (rng.uniform(-14, 6) / 20)
     if echo.any():
-        echo *= np.sqrt((active_power(near) if near.any() else 1e-3) / active_power(echo)) * 10 ** (-rng.uniform(-25, 20) / 20)
+        echo *= np.sqrt((active_power(near) if near.any() else 1e-3) / active_power(echo)) * 10 ** (-rng.choice([rng.uniform(-25, 20), rng.uniform(-10, 10)]) / 20)
     noise = np.zeros(LENGTH)
     if rng.random() < 0.5:
         noise = mixer.hiss(mixer.noise).astype(np.float64)

@@ -5,7 +5,7 @@ import numpy as np
 
 import features as f
 
-INPUTS = 3 * f.BANDS
+INPUTS = f.INPUTS
 OUTPUTS = 2 * f.BANDS + 1
 
 

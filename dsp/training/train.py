@@ -18,8 +18,8 @@ os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_
 import numpy as np
 
 
-# Batches that are kept to be used again.
-POOL = 64
+# Batches that are kept to be used again where the next is not ready: few, for what is seen often is learnt by heart.
+POOL = 40
 
 
 def save(path, parameters):
@@ -61,7 +61,7 @@ def main():
 
     parameters = load(arguments.start) if arguments.start else network.initial(arguments.seed, arguments.width)
     parameters = jax.tree.map(jnp.asarray, parameters)
-    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.scale_by_adam(b2=0.98), optax.add_decayed_weights(1e-4))
+    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.scale_by_adam(b2=0.98), optax.add_decayed_weights(0.01))
 
     def rate(step):
         """Rises over 60 steps, then falls as a cosine over the steps or the minutes that there are."""
@@ -76,6 +76,7 @@ def main():
 
     @jax.jit
     def step(parameters, state, average, rate, *batch):
+        batch = [x.astype(jnp.float32) for x in batch]
         (value, parts), gradient = jax.value_and_grad(network.loss, has_aux=True)(parameters, *batch)
         change, state = optimizer.update(gradient, state, parameters)
         parameters = jax.tree.map(lambda p, c: p - rate * c, parameters, change)
@@ -85,17 +86,16 @@ def main():
     check = jax.jit(network.loss)
     valid = [Mixer(arguments.data, "valid", arguments.frames, 7 + k).batch(16, e) for k, e in enumerate((0.0, 0.0, 1.0) if arguments.echo else (0.0, 0.0))]
     begin, sums, made = time.time(), [], 0
-    recent, at = [], 0
+    recent, again = [], np.random.default_rng(arguments.seed)
     for k in range(arguments.steps):
-        # A new batch where one is ready, else one of the last: training never waits for them.
-        fresh = train.next(wait=not recent)
-        if fresh is not None:
+        # A new batch where one is ready, else any of the last: training never waits for them.
+        batch = train.next(wait=len(recent) < 4)
+        if batch is not None:
             made += 1
-            recent.append(fresh)
-            recent = recent[-POOL:]
-            at = len(recent)
-        at -= 1
-        batch = recent[at] if at >= 0 else recent[(at := len(recent) - 1)]
+            recent.append(batch)
+            del recent[:-POOL]
+        else:
+            batch = recent[int(again.integers(len(recent)))]
         parameters, state, average, value, parts = step(parameters, state, average, rate(k), *batch)
         sums.append([float(value), *np.asarray(parts)])
         if k % 20 == 19:

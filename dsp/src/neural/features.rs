@@ -2,7 +2,7 @@
 //!
 //! 64 bands up to 8 kHz: single bins of 50 Hz up to 1.6 kHz, where harmonics lie apart, then triangles that widen by 4.4 %
 //! each. Logarithms are taken against a running level, so that the loudness of the input does not matter.
-//! `dsp/training/features.py` is the same in Python; `check_features.py` there holds them together.
+//! `dsp/training/features.py` is the same in Python; a test holds the two together with numbers that `export.py` wrote.
 
 use super::EchoPowers;
 use crate::simd::kernels;
@@ -11,8 +11,8 @@ use crate::simd::kernels;
 const SINGLE: usize = 32;
 /// All bands.
 pub(super) const BANDS: usize = 64;
-/// What the network sees: bands of the error, of the echo estimate, of the far end.
-pub(super) const INPUTS: usize = 3 * BANDS;
+/// What the network sees: bands of the error, of the echo estimate, of the far end, and of the error above its floor.
+pub(super) const INPUTS: usize = 4 * BANDS;
 /// Bins up to 8 kHz.
 const BINS: usize = 161;
 /// Bands below 4 kHz, which every rate has; the level is theirs.
@@ -30,6 +30,9 @@ const FAR_LEVEL_FLOOR: f32 = -9.0;
 const HIDDEN_FLOOR: f32 = 1e-5;
 const ATTACK: f32 = 0.1;
 const RELEASE: f32 = 0.005;
+/// How fast the floor of a band rises, and falls, per frame: in 2.5 s and in 0.1 s.
+const RISE: f32 = 0.004;
+const FALL: f32 = 0.1;
 
 /// The bin at which band `band` is centred.
 fn centre(band: usize) -> usize {
@@ -77,6 +80,9 @@ pub(super) struct Features {
     /// 1 / (sum of a band's triangle), in units that do not depend on the rate.
     weight: Vec<f32>,
     bands: Vec<f32>,
+    /// What each band falls back to between words, natural logarithm of power.
+    floor: Vec<f32>,
+    frames: u32,
     level: Level,
     far_level: Level,
 }
@@ -101,6 +107,8 @@ impl Features {
             share,
             weight: sum.iter().map(|sum| scale / sum).collect(),
             bands: vec![0.0; BANDS],
+            floor: vec![0.0; BANDS],
+            frames: 0,
             level: Level::new(LEVEL_FLOOR),
             far_level: Level::new(FAR_LEVEL_FLOOR),
         }
@@ -109,11 +117,16 @@ impl Features {
     /// Writes [`INPUTS`] features of a frame; without echo the far end is silent.
     pub fn extract(&mut self, power: &[f32], echo: Option<EchoPowers>, input: &mut [f32]) {
         let (error, rest) = input.split_at_mut(BANDS);
-        let (hidden, far) = rest.split_at_mut(BANDS);
+        let (hidden, rest) = rest.split_at_mut(BANDS);
+        let (far, above) = rest.split_at_mut(BANDS);
 
         self.sum(power);
         logarithms(&self.bands, FLOOR, error);
         let level = self.level.follow(error);
+        // The floors find their places at once in the beginning.
+        self.frames = self.frames.saturating_add(1);
+        let least = 1.0 / self.frames as f32;
+        rise_above(error, RISE.max(least), FALL.max(least), &mut self.floor, above);
 
         self.sum(echo.map_or(&[], |echo| echo.estimate));
         logarithms(&self.bands, HIDDEN_FLOOR * level.exp(), hidden);
@@ -125,6 +138,7 @@ impl Features {
         against(error, level);
         against(hidden, level);
         against(far, far_level);
+        against(above, 0.0);
     }
 
     /// Writes the mean power of each band; bins that are not there are silent.
@@ -151,6 +165,8 @@ impl Features {
     }
 
     pub fn reset(&mut self) {
+        self.floor.fill(0.0);
+        self.frames = 0;
         self.level.reset();
         self.far_level.reset();
     }
@@ -169,6 +185,15 @@ kernels! {
             let q = s * s;
             let series = 2.0 + q * (2.0 / 3.0 + q * (0.4 + q * (2.0 / 7.0 + q * (2.0 / 9.0))));
             *out = exponent * std::f32::consts::LN_2 + s * series;
+        }
+    }
+
+    /// Moves each floor towards its band and writes how far the band is above it.
+    fn rise_above(bands: &[f32], rise: f32, fall: f32, floor: &mut [f32], above: &mut [f32]) {
+        for ((band, floor), above) in bands.iter().zip(floor).zip(above) {
+            let change = band - *floor;
+            *floor += if change > 0.0 { rise } else { fall } * change;
+            *above = band - *floor;
         }
     }
 

@@ -19,13 +19,13 @@ fn seeded(width: u16, seed: u32) -> Vec<u8> {
         }
         body.extend((0..usize::from(rows) * usize::from(columns)).map(|_| next()));
     };
-    matrix(width, 192);
+    matrix(width, 256);
     for _ in 0..4 {
         matrix(3 * width, width);
     }
     matrix(129, 2 * width);
     let mut file = b"SPNN".to_vec();
-    for short in [1, 192, width, 129] {
+    for short in [1, 256, width, 129] {
         file.extend_from_slice(&u16::to_le_bytes(short));
     }
     let hash = body.iter().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
@@ -37,7 +37,7 @@ fn seeded(width: u16, seed: u32) -> Vec<u8> {
 #[test]
 fn a_file_is_read_and_each_kind_of_damage_is_named() {
     let file = seeded(16, 1);
-    assert_eq!(Network::from_bytes(&file).unwrap().parameters(), 16 * 193 + 4 * 48 * 17 + 129 * 33);
+    assert_eq!(Network::from_bytes(&file).unwrap().parameters(), 16 * 257 + 4 * 48 * 17 + 129 * 33);
     let damaged = |at: usize, byte: u8| {
         let mut file = file.clone();
         file[at] = byte;
@@ -45,9 +45,9 @@ fn a_file_is_read_and_each_kind_of_damage_is_named() {
     };
     assert_eq!(damaged(0, b'X'), NetworkError::Format);
     assert_eq!(damaged(4, 2), NetworkError::Version { found: 2 });
-    assert_eq!(damaged(6, 191), NetworkError::Shape { found: [191, 16, 129] });
-    assert_eq!(damaged(8, 0), NetworkError::Shape { found: [192, 0, 129] });
-    assert_eq!(damaged(8, 17), NetworkError::Shape { found: [192, 17, 129] });
+    assert_eq!(damaged(6, 191), NetworkError::Shape { found: [447, 16, 129] });
+    assert_eq!(damaged(8, 0), NetworkError::Shape { found: [256, 0, 129] });
+    assert_eq!(damaged(8, 17), NetworkError::Shape { found: [256, 17, 129] });
     let expected = seeded(32, 1).len();
     assert_eq!(damaged(8, 32), NetworkError::Length { expected, actual: file.len() });
     assert_eq!(damaged(file.len() - 1, file[file.len() - 1] ^ 1), NetworkError::Corrupt);
@@ -78,7 +78,9 @@ fn gains_are_between_zero_and_one_at_every_rate_whatever_comes() {
         for level in [0.0, 1e-30, 1e-6, 1.0, 1e12, 0.0] {
             let power = vec![level; bins];
             for echo in [None, Some(EchoPowers { estimate: &power, far: &power })] {
-                suppressor.gains(&power, echo, &mut gains);
+                suppressor.echo_gains(&power, echo, &mut gains);
+                assert!(gains.iter().all(|gain| (0.0..=1.0).contains(gain)), "{rate} Hz, {level}");
+                suppressor.noise_gains(&mut gains);
                 assert!(gains.iter().all(|gain| (0.0..=1.0).contains(gain)), "{rate} Hz, {level}");
                 assert!((0.0..=1.0).contains(&suppressor.speech_probability()));
             }
@@ -94,12 +96,12 @@ fn a_reset_forgets_everything() {
     let (mut a, mut b) = (vec![0.0; 161], vec![0.0; 161]);
     for k in 0..50 {
         let power: Vec<f32> = (0..161).map(|bin| ((bin * k) % 17) as f32).collect();
-        used.gains(&power, None, &mut a);
+        used.echo_gains(&power, None, &mut a);
     }
     used.reset();
     for _ in 0..5 {
-        used.gains(&[0.5; 161], None, &mut a);
-        fresh.gains(&[0.5; 161], None, &mut b);
+        used.echo_gains(&[0.5; 161], None, &mut a);
+        fresh.echo_gains(&[0.5; 161], None, &mut b);
     }
     assert_eq!(a, b);
 }
@@ -128,7 +130,7 @@ fn it_sees_and_answers_what_the_training_does() {
     for frame in 0..40 {
         let power = sample_powers(&mut state, frame);
         let (estimate, far) = (sample_powers(&mut state, frame), sample_powers(&mut state, frame));
-        suppressor.gains(&power, Some(EchoPowers { estimate: &estimate, far: &far }), &mut gains);
+        suppressor.echo_gains(&power, Some(EchoPowers { estimate: &estimate, far: &far }), &mut gains);
     }
     for (k, (here, there)) in suppressor.input.iter().zip(seen).enumerate() {
         assert!((here - there).abs() < 2e-3, "feature {k}: {here}, {there} in training");
