@@ -110,8 +110,7 @@ pub enum NoiseLevel {
 }
 
 impl NoiseLevel {
-    /// The amplitude that the neural engine leaves of noise. Where it hears nothing but noise, it takes more than the name
-    /// says at the highest level.
+    /// The least amplitude that the neural engine leaves of noise. At the highest level it takes more than the name says.
     pub(crate) fn least_gain(self) -> f32 {
         match self {
             Self::Low => 0.5,
@@ -121,15 +120,20 @@ impl NoiseLevel {
     }
 }
 
-/// What tells speech from noise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What tells speech from noise. By default the network where its weights are in the crate (feature `network`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum NoiseEngine {
     /// Statistics of the spectrum.
-    #[default]
     Spectral,
-    /// A recurrent network.
+    /// A recurrent network, for noise together with those statistics, and for residual echo.
     Neural,
+}
+
+impl Default for NoiseEngine {
+    fn default() -> Self {
+        if cfg!(feature = "network") { Self::Neural } else { Self::Spectral }
+    }
 }
 
 /// Automatic gain control.
@@ -163,7 +167,8 @@ mod tests {
     #[test]
     fn it_is_written_and_read_as_json() {
         let json = serde_json::to_string(&Config::default()).unwrap();
-        assert!(json.contains(r#""noise":{"level":"high","engine":"spectral"}"#), "{json}");
+        let engine = if cfg!(feature = "network") { "neural" } else { "spectral" };
+        assert!(json.contains(&format!(r#""noise":{{"level":"high","engine":"{engine}"}}"#)), "{json}");
         assert_eq!(serde_json::from_str::<Config>(&json).unwrap(), Config::default());
         let partial: Config = serde_json::from_str(r#"{"gain":null,"noise":{"level":"low"}}"#).unwrap();
         assert_eq!((partial.gain, partial.noise.unwrap().level), (None, NoiseLevel::Low));

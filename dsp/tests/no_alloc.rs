@@ -121,7 +121,7 @@ fn combinations() -> Vec<Config> {
 fn switching_stages_and_forgetting_touch_no_heap() {
     let all = combinations();
     for rate in SAMPLE_RATES {
-        let mut processor = AudioProcessor::new(rate, Config::OFF).unwrap();
+        let mut processor = AudioProcessor::new(rate, Config::default()).unwrap();
         let (near, mut out) = (vec![0.1; processor.frame_len()], vec![0.0; processor.frame_len()]);
         let operations = heap_operations(|| {
             // Steps of 31 meet each of the 81 once, in an order in which stages come and go together.

@@ -6,10 +6,10 @@
 mod signals;
 
 use signals::{active_dbfs, db, noise, power, voice};
-use soft_phone_dsp::{AudioProcessor, Config, NoiseLevel, NoiseSuppression, SAMPLE_RATES};
+use soft_phone_dsp::{AudioProcessor, Config, NoiseEngine, NoiseLevel, NoiseSuppression, SAMPLE_RATES};
 
 fn only_noise(level: NoiseLevel) -> Config {
-    Config { noise: Some(NoiseSuppression { level, ..NoiseSuppression::default() }), ..Config::OFF }
+    Config { noise: Some(NoiseSuppression { level, engine: NoiseEngine::Spectral }), ..Config::OFF }
 }
 
 /// What comes out, without the delay.

@@ -49,10 +49,11 @@ fn ten_minutes_with_the_far_end_silent_lose_nothing_of_the_near_end() {
     let frame = processor.frame_len();
     let (silence, mut out) = (vec![0.0; frame], vec![0.0; frame]);
     let room = noise(rate, 10.0, -60.0, 2);
-    for near in room.chunks_exact(frame).cycle().take(60_000) {
+    for (k, near) in room.chunks_exact(frame).cycle().take(60_000).enumerate() {
         processor.process_render(&silence).unwrap();
         processor.process_capture(near, &mut out).unwrap();
-        assert!(out.iter().all(|sample| sample.abs() < 0.02));
+        // The end of the talk comes out with the first frame.
+        assert!(k == 0 || out.iter().all(|sample| sample.abs() < 0.02), "frame {k}");
     }
     speaks(&mut processor, &near, &silence);
 }
