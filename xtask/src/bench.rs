@@ -87,9 +87,17 @@ fn voice(paths: &Paths) -> Result<()> {
     }
     let table = table(&costs)?;
     println!("\n{table}");
+    write_table(paths, BEGIN, END, &table)
+}
+
+/// Writes a table between two markers of `benches/README.md`.
+///
+/// # Errors
+/// When the file or a marker is missing.
+pub fn write_table(paths: &Paths, begin: &str, end: &str, table: &str) -> Result<()> {
     let readme = paths.root.join("benches/README.md");
     let text = fs::read_to_string(&readme).with_context(|| readme.display().to_string())?;
-    Ok(fs::write(&readme, between(&text, &table)?)?)
+    Ok(fs::write(&readme, between(&text, begin, end, table)?)?)
 }
 
 /// The criterion benchmark of the voice engines, with what it needs.
@@ -137,10 +145,10 @@ fn table(costs: &Costs) -> Result<String> {
 }
 
 /// The text with what stands between the markers replaced.
-pub fn between(text: &str, new: &str) -> Result<String> {
-    let parts = text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    let (before, after) = parts.with_context(|| format!("the markers {BEGIN} … {END} are gone"))?;
-    Ok(format!("{before}{BEGIN}\n\n{}\n\n{END}{after}", new.trim()))
+fn between(text: &str, begin: &str, end: &str, new: &str) -> Result<String> {
+    let parts = text.split_once(begin).and_then(|(before, rest)| Some((before, rest.split_once(end)?.1)));
+    let (before, after) = parts.with_context(|| format!("the markers {begin} … {end} are gone"))?;
+    Ok(format!("{before}{begin}\n\n{}\n\n{end}{after}", new.trim()))
 }
 
 #[cfg(test)]
@@ -150,10 +158,10 @@ mod tests {
     #[test]
     fn only_what_is_between_the_markers_changes() {
         let text = format!("a\n{BEGIN}\nold\n{END}\nb\n");
-        let new = between(&text, "new\n").unwrap();
+        let new = between(&text, BEGIN, END, "new\n").unwrap();
         assert_eq!(new, format!("a\n{BEGIN}\n\nnew\n\n{END}\nb\n"));
-        assert_eq!(between(&new, "new").unwrap(), new);
-        assert!(between("no markers", "new").is_err());
+        assert_eq!(between(&new, BEGIN, END, "new").unwrap(), new);
+        assert!(between("no markers", BEGIN, END, "new").is_err());
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! `cargo xtask quality`: how the voice engines sound, on audio that is made here and scored by public metrics.
 //!
 //! Speech comes from Debian's packages of Asterisk's prompts, unpacked and not installed; `benches/quality/make.py` puts
-//! it into rooms and noise, `benches/quality/score.py` scores what the engines make of it.
+//! it into rooms and noise, `benches/quality/score.py` scores what the engines make of it, `plot.py` draws it. The table
+//! and the drawings of a whole run go into `benches`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,16 +10,15 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::engines;
 use crate::paths::Paths;
-use crate::process;
+use crate::{bench, engines, process};
 
 /// Two voices in two languages.
 const SPEECH: [&str; 2] = ["asterisk-core-sounds-en-g722", "asterisk-core-sounds-es-g722"];
 
 /// Versions that were tried together; `pesq` is built here and wants numpy and Cython before it.
 const BUILD: [&str; 3] = ["setuptools<81", "numpy==2.4.6", "cython==3.3.1"];
-const PYTHON: [&str; 8] = [
+const PYTHON: [&str; 9] = [
     "numpy==2.4.6",
     "scipy==1.17.1",
     "soundfile==0.14.0",
@@ -27,7 +27,12 @@ const PYTHON: [&str; 8] = [
     "speechmos==0.0.1.1",
     "pystoi==0.4.1",
     "G722==1.2.8",
+    "matplotlib==3.11.2",
 ];
+
+/// Where the table stands in `benches/README.md`.
+const BEGIN: &str = "<!-- cargo xtask quality writes from here -->";
+const END: &str = "<!-- quality to here -->";
 
 /// What came in, and the engines: `unprocessed` first, ours last but for noise suppression alone.
 const UNPROCESSED: &str = "unprocessed";
@@ -84,8 +89,14 @@ pub fn run(paths: &Paths, short: bool) -> Result<()> {
     }
     let mut score = Command::new(&python);
     score.arg(scripts.join("score.py")).arg(&cases).arg(&out).arg(UNPROCESSED).args(NOISE);
-    println!("{}", process::output(&mut score)?.trim());
-    Ok(())
+    let table = process::output(&mut score)?;
+    println!("{}", table.trim());
+    let drawings = if short { folder.join("plots") } else { paths.root.join("benches/plots") };
+    let mut plot = Command::new(&python);
+    plot.arg(scripts.join("plot.py")).arg(&cases).arg(&out).arg(&drawings).arg(UNPROCESSED).args(NOISE);
+    process::run(&mut plot)?;
+    println!("\ndrawn in {}", drawings.display());
+    if short { Ok(()) } else { bench::write_table(paths, BEGIN, END, &table) }
 }
 
 /// The Python that scores, with its packages.
