@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,8 +18,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tower_http::services::ServeDir;
 
 use crate::rig::Rig;
@@ -88,6 +90,8 @@ pub struct Crm {
 
 struct Shared {
     book: Mutex<Book>,
+    /// Something was written into the book.
+    news: Notify,
     account: Value,
 }
 
@@ -111,7 +115,7 @@ impl Crm {
         });
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let addr = listener.local_addr()?;
-        let shared = Arc::new(Shared { book: Mutex::default(), account });
+        let shared = Arc::new(Shared { book: Mutex::default(), news: Notify::new(), account });
         let router = Router::new()
             .route("/crm/login", post(login))
             .route("/crm/account", get(account_of))
@@ -165,22 +169,36 @@ impl Crm {
         self.shared.book().forms.clone()
     }
 
+    /// Waits until so many forms have come for `/crm/cti`.
+    ///
+    /// # Errors
+    /// When they do not within `limit`, with those that came.
+    pub async fn until_forms(&self, limit: Duration, count: usize) -> Result<()> {
+        self.wait(limit, || self.forms().len() >= count).await.with_context(|| format!("{:?}", self.forms()))
+    }
+
+    /// Looks when something was written.
+    async fn wait(&self, limit: Duration, holds: impl Fn() -> bool) -> Result<()> {
+        let end = Instant::now() + limit;
+        loop {
+            let mut news = pin!(self.shared.news.notified());
+            // From here on: what comes between the look and the wait counts.
+            news.as_mut().enable();
+            if holds() {
+                return Ok(());
+            }
+            timeout_at(end, news).await.context("not in time")?;
+        }
+    }
+
     /// Waits until `holds` says so of the cards.
     ///
     /// # Errors
     /// When it does not within `limit`, with the cards; and with what went wrong that never should.
     pub async fn until(&self, limit: Duration, holds: impl Fn(&BTreeMap<String, Card>) -> bool) -> Result<()> {
-        let end = Instant::now() + limit;
-        while !holds(&self.cards()) {
-            ensure!(
-                Instant::now() < end,
-                "the cards are {:#?}, {:?}, {:?}",
-                self.cards(),
-                self.counts(),
-                self.shared.book().faults
-            );
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let facts =
+            || format!("the cards are {:#?}, {:?}, {:?}", self.cards(), self.counts(), self.shared.book().faults);
+        self.wait(limit, || holds(&self.cards())).await.with_context(facts)?;
         let faults = self.shared.book().faults.clone();
         ensure!(faults.is_empty(), "{faults:?}");
         Ok(())
@@ -233,6 +251,7 @@ fn broken() -> Response {
 
 async fn calls(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: String) -> Response {
     let (mood, response) = take(&shared.account, &mut shared.book(), &headers, &body);
+    shared.news.notify_waiters();
     if mood == Mood::Hangs {
         std::future::pending::<()>().await;
     }
@@ -315,6 +334,7 @@ fn answer(book: &mut Book, event: &Value, refuses: bool) -> Value {
 
 async fn cti(State(shared): State<Arc<Shared>>, body: String) -> Response {
     shared.book().forms.push(body);
+    shared.news.notify_waiters();
     axum::Json(json!({})).into_response()
 }
 

@@ -288,11 +288,7 @@ pub async fn zammad(rig: &Rig) -> Result<()> {
     attributes["calls-style"] = json!("zammad");
     let phone = open(rig, &crm, Kind::Chromium, None, attributes).await?;
     let calls = make_calls(&phone, 2).await?;
-    let end = tokio::time::Instant::now() + PATIENCE;
-    while crm.forms().len() < 5 {
-        ensure!(tokio::time::Instant::now() < end, "{:?}", crm.forms());
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    crm.until_forms(PATIENCE, 5).await?;
     let told: Vec<BTreeMap<String, String>> =
         crm.forms().iter().map(|form| fields(form).into_iter().collect()).collect();
     let said: Vec<(&str, &str)> = told.iter().map(|form| (form["event"].as_str(), form["callId"].as_str())).collect();
