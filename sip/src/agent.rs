@@ -19,6 +19,7 @@ mod refer;
 mod register;
 pub(crate) mod reliable;
 mod replaces;
+mod ringing;
 mod saved;
 mod session;
 mod session_timer;
@@ -104,6 +105,10 @@ enum Timer {
     Subscribe(SubscriptionId),
     /// No NOTIFY follows on a SUBSCRIBE.
     Notified(SubscriptionId),
+    /// A call rings without a connection.
+    Unheard(CallId),
+    /// The caller is asked whether the call still rings.
+    Ask(CallId),
     /// A publication is refreshed, or tried again.
     Publish(PublicationId),
 }
@@ -121,6 +126,8 @@ enum Purpose {
     Bye(Option<CallId>),
     Prack(CallId),
     Options(QueryId),
+    /// Whether a call still rings at the caller's.
+    Ask(CallId),
     Bindings(QueryId),
     /// A later INVITE, or UPDATE.
     Offer(CallId),
@@ -303,6 +310,8 @@ impl Agent {
                 // Without a connection: the next one begins with an offer of its own.
                 Timer::Glare(call) => drop(self.send_offer(now, call)),
                 Timer::Owed(call) => self.finish(now, call, Ending::local(Cause::Network)),
+                Timer::Unheard(call) => self.withdraw(now, call, Ending::local(Cause::Network)),
+                Timer::Ask(call) => self.ask_caller(now, call),
                 Timer::Transfer(id) => {
                     self.give_up_referral(now, id);
                     self.give_up_transfer(now, id);
@@ -344,20 +353,24 @@ impl Agent {
     /// [`Agent::poll_transmit`] gives right after is all that can still be said.
     pub fn shutdown(&mut self, now: Instant) {
         for id in self.calls.keys(|_| true) {
-            let Some(call) = self.calls.get(id) else { continue };
-            match call.state {
-                // 480, not 486: this phone is about to be gone, not in a call.
-                CallState::Incoming => drop(self.reject(now, id, 480, None)),
-                // RFC 3261 §15 wants the BYE after the ACK. There will be nobody to wait for it.
-                _ if call.unacknowledged.is_some() => self.end_with_bye(now, id, Cause::LocalHangup),
-                _ => drop(self.hangup(now, id)),
-            }
+            self.end_at_once(now, id);
         }
         self.forget_messages();
         self.subscriptions_shutdown(now);
         self.publications_shutdown(now);
         self.registration_shutdown(now);
         self.drain(now);
+    }
+
+    fn end_at_once(&mut self, now: Instant, id: CallId) {
+        let Some(call) = self.calls.get(id) else { return };
+        match call.state {
+            // 480, not 486: this phone is about to be gone, not in a call.
+            CallState::Incoming => drop(self.reject(now, id, 480, None)),
+            // RFC 3261 §15 wants the BYE after the ACK. There will be nobody to wait for it.
+            _ if call.unacknowledged.is_some() => self.end_with_bye(now, id, Cause::LocalHangup),
+            _ => drop(self.hangup(now, id)),
+        }
     }
 
     /// The next message to be sent.
@@ -387,7 +400,7 @@ impl Agent {
                 transaction::Event::Response { key, flow, response } => self.on_response(now, key, flow, response),
                 transaction::Event::StrayResponse { .. } => self.counters.stray += 1,
                 transaction::Event::ClientFailed { key, failure } => self.on_client_failed(now, key, failure),
-                transaction::Event::ServerFailed { key, .. } => self.on_server_failed(now, key),
+                transaction::Event::ServerFailed { key, failure } => self.on_server_failed(now, key, failure),
                 transaction::Event::ClientTerminated { key } => {
                     self.pending.remove(key);
                     self.acks.retain(|ack| ack.invite != key);
@@ -447,6 +460,7 @@ impl Agent {
                 let allow = response.headers.get_list("Allow").map(str::to_owned).collect();
                 self.events.push_back(Event::Options { query, status: Some(response.status), allow });
             }
+            Purpose::Ask(call) => self.on_asked(now, call, &response),
             Purpose::Offer(call) => self.on_offer_answer(now, key, flow, call, &response),
             Purpose::Refer(id) => self.on_refer_answer(now, id, &response),
             Purpose::Notify(id) => self.on_notify_answer(now, id, response.status),
@@ -528,6 +542,7 @@ impl Agent {
             Purpose::Options(query) => {
                 self.events.push_back(Event::Options { query, status: None, allow: Vec::new() });
             }
+            Purpose::Ask(_) => {}
             Purpose::Offer(call) => self.on_offer_failed(now, key, call, failure),
             Purpose::Refer(id) => self.on_refer_failed(now, id, failure),
             Purpose::Notify(id) => self.on_notify_failed(now, id, failure),
@@ -559,6 +574,7 @@ impl Agent {
         self.timers.stop_all(|timer| match timer {
             Timer::Ring(of) | Timer::Resend(of) | Timer::AckWait(of) | Timer::Owed(of) => *of == id,
             Timer::Refresh(of) | Timer::Expire(of) | Timer::Glare(of) => *of == id,
+            Timer::Unheard(of) | Timer::Ask(of) => *of == id,
             _ => false,
         });
         // RFC 3261 §15.1.2: what waits for an answer in a dialog that ends gets 487.

@@ -5,6 +5,8 @@ mod facts;
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::agent::redirect::Redirects;
 use crate::agent::reliable::Reliable;
 use crate::dialog::Dialog;
@@ -20,7 +22,7 @@ pub use facts::Facts;
 pub struct CallId(pub u64);
 
 /// Who called whom.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Direction {
     /// We were called.
     Inbound,
@@ -56,7 +58,7 @@ impl Direction {
 ///                                         ▼
 ///                                       Ended
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum CallState {
     /// INVITE sent, nothing heard but 100.
     Dialing,
@@ -129,7 +131,7 @@ impl fmt::Display for CallState {
 }
 
 /// Why a call, or a registration, is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Cause {
     /// Another phone of the same user answered.
     AnsweredElsewhere,
@@ -431,6 +433,11 @@ impl Call {
     /// itself.
     pub const fn replaces(&self) -> Option<CallId> {
         self.replaces
+    }
+
+    /// The description that the caller offers, as long as the call rings.
+    pub fn offered(&self) -> Option<&Body> {
+        self.offer.as_ref().filter(|_| self.state == CallState::Incoming)?.description.as_ref()
     }
 
     /// The other end.

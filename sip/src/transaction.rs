@@ -305,6 +305,28 @@ impl Layer {
         }
     }
 
+    /// The transaction of an INVITE that went with its connection begins anew over another one: its answers are known by
+    /// what they repeat of the INVITE, whatever they come over (RFC 3261 §17.1.3).
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for a request without what it is known by, and for one whose transaction lives;
+    /// [`Error::TooLong`] when there are too many transactions.
+    pub fn resume(&mut self, now: Instant, flow: Flow, reliable: bool, request: &Request) -> Result<ServerKey, Error> {
+        let identity = Identity::of(request).filter(|identity| self.find_server(identity).is_none());
+        let identity = identity.ok_or(Error::Malformed { what: "transaction" })?;
+        if self.len() >= self.limit {
+            return Err(Error::TooLong { what: "transactions", limit: self.limit });
+        }
+        let key = self.unused_key();
+        self.servers.insert(key, Server::start(now, key, flow, reliable, identity, request, &mut self.out));
+        Ok(key)
+    }
+
+    /// A key that names no transaction, and never will by itself.
+    pub(crate) fn unused_key(&mut self) -> ServerKey {
+        ServerKey(self.take_key())
+    }
+
     /// Answers a request.
     ///
     /// # Errors

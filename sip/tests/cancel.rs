@@ -135,11 +135,3 @@ fn a_cancel_of_nothing_gets_481() {
     assert_eq!(phone.sent(), ["481 CANCEL 1"]);
     assert_eq!(phone.events(), Vec::<String>::new());
 }
-
-#[test]
-fn a_lost_connection_ends_what_rings() {
-    let (mut phone, _) = Phone::ringing();
-    phone.agent.handle_disconnected(phone.now, phone.flow);
-    assert_eq!(phone.events(), ["incoming>ending", "ending>ended", "ended(network)"]);
-    phone.assert_idle();
-}

@@ -126,8 +126,8 @@ fn subscriptions_are_made_anew_under_the_same_name() {
 }
 
 #[test]
-fn a_call_that_only_rings_is_not_taken_along() {
-    let (old, _) = Phone::ringing();
+fn a_call_of_ours_that_is_not_answered_is_not_taken_along() {
+    let (old, _, _) = Phone::calling();
     assert_eq!(reloaded(&old).agent.calls().count(), 0);
 }
 
@@ -141,7 +141,7 @@ fn what_was_tampered_with_is_refused() {
     };
     assert_eq!(restore(&text), Ok(true));
     for (from, to) in [
-        ("\"version\":1", "\"version\":2"),
+        ("\"version\":2", "\"version\":1"),
         ("sip:alice@example.com\",\"sent_by", "sip:eve@example.com\",\"sent_by"),
         ("sip:bob@192.0.2.4", "sip:bob@192.0.2.4\\r\\nX: y"),
         ("\"local_seq\":1", "\"local_seq\":4294967295"),
@@ -194,4 +194,31 @@ fn a_publication_goes_on_under_the_name_that_the_server_gave_it() {
     // Of an agent that did not save any.
     let text = serde_json::to_string(&phone.agent.save()).unwrap().replace(",\"publications\":[]", "");
     assert!(serde_json::from_str::<Saved>(&text).is_ok());
+}
+
+#[test]
+fn a_page_that_goes_takes_along_what_stands_and_ends_the_rest() {
+    let (mut old, call, invite) = Phone::calling();
+    let offer = "v=0\r\na=ice-ufrag:u\r\na=ice-pwd:0123456789012345678901\r\n";
+    old.answer(&invite, 200, "bob", &[("Contact", "<sip:bob@192.0.2.4>")], Some(offer));
+    old.sent();
+    old.receive(&phone::invite("in-2", "z9hG4bKin2", Some("offer")));
+    old.agent.subscribe(old.now, "102", "dialog", "application/dialog-info+xml").unwrap();
+    old.sent();
+    old.events();
+
+    let saved = old.agent.hand_over(old.now);
+    let sent = old.sent();
+    assert!(sent.iter().any(|line| line.starts_with("480 INVITE")), "{sent:?}");
+    assert!(!sent.iter().any(|line| line.starts_with("BYE") || line.starts_with("REGISTER")), "{sent:?}");
+    let text = serde_json::to_string(&saved).unwrap();
+    assert!(text.contains("ice-ufrag") && !text.contains("ice-pwd"), "{text}");
+    let mut phone = Phone {
+        agent: Agent::restore(old.now, alice(Transport::Wss), [8; 32], &through_text(&saved)).unwrap(),
+        now: old.now,
+        flow: Flow(9),
+    };
+    phone.agent.handle_connected(phone.now, Flow(9));
+    assert_eq!((phone.events(), phone.sent()), (vec!["recover".to_owned()], Vec::<String>::new()));
+    assert_eq!(phone.agent.calls().map(soft_phone_sip::Call::id).collect::<Vec<_>>(), [call]);
 }

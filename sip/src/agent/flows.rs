@@ -29,6 +29,7 @@ impl Agent {
             self.send_bye(now, call);
         }
         self.recover();
+        self.ring_on(now);
         self.resume_notifies(now);
         self.send_infos(now);
         self.send_messages(now);
@@ -38,7 +39,7 @@ impl Agent {
     }
 
     /// A connection is gone. What runs on it fails with [`Cause::Network`](crate::Cause::Network); established calls
-    /// stay, and go on over another connection when there is one.
+    /// stay, and go on over another connection when there is one; so do those that ring, for 20 s.
     pub fn handle_disconnected(&mut self, now: Instant, flow: Flow) {
         if let Some(slot) = self.registrations.slots.iter().position(|slot| slot.flow == Some(flow)) {
             self.registrations.slots[slot].flow = None;
@@ -48,6 +49,7 @@ impl Agent {
         self.layer.handle_flow_closed(now, flow);
         self.drain(now);
         self.recover();
+        self.ring_on(now);
         // Over another connection, if there is one.
         self.resume_subscriptions(now);
         self.resume_publications(now);

@@ -24,8 +24,8 @@ impl Agent {
     /// Answers an incoming call (200). [`Event::Answered`] follows with the caller's ACK.
     ///
     /// # Errors
-    /// [`Error::UnknownCall`]; [`Error::WrongState`] unless the call is incoming and not answered;
-    /// [`Error::Injection`] for a body type with control characters.
+    /// [`Error::UnknownCall`]; [`Error::WrongState`] unless the call is incoming and not answered; [`Error::NotConnected`]
+    /// while it rings without a connection; [`Error::Injection`] for a body type with control characters.
     pub fn answer(&mut self, now: Instant, call: CallId, answer: Body) -> Result<(), Error> {
         self.answer_as(now, call, answer, false)
     }
@@ -40,7 +40,9 @@ impl Agent {
     }
 
     fn answer_as(&mut self, now: Instant, call: CallId, answer: Body, automatic: bool) -> Result<(), Error> {
-        self.incoming(call)?;
+        if self.incoming(call)?.flow.is_none() {
+            return Err(Error::NotConnected);
+        }
         if let Some(call) = self.calls.get_mut(call) {
             call.automatic = automatic;
         }
@@ -221,22 +223,17 @@ impl Agent {
             Ok(replaces) => replaces,
             Err(status) => return self.reply_status(now, key, &request, status, tag),
         };
-        let (Ok(dialog), Ok(from)) = (Dialog::of_request(&request, tag), request.from()) else {
+        // The name is taken for good once it is clear that there is a call.
+        let Ok(mut call) = Call::invited(CallId(self.next_id + 1), &request, tag) else {
             return self.reply_status(now, key, &request, 400, tag);
         };
         if let Some(refusal) = self.too_short(&request, tag) {
             return self.reply(now, key, refusal);
         }
         let id = CallId(self.take_id());
-        let remote = asserted(&request.headers).unwrap_or_else(|| Remote::from(from));
-        let mut call = Call::new(id, request.call_id().to_owned(), Direction::Inbound, remote);
-        note_packages(&mut call, &request.headers);
-        call.facts = Facts::of(&request.headers);
         call.replaces = replaces;
-        let offer = description(&request.headers, &request.body);
         call.flow = Some(flow);
-        call.dialog = Some(dialog);
-        call.session.learn(&request.headers);
+        let offer = description(&request.headers, &request.body);
         call.offer = Some(Offer::new(key, flow, request, offer.clone()));
         self.calls.insert(id, call);
         self.events.push_back(Event::Incoming { call: id, offer });
@@ -309,6 +306,23 @@ impl Agent {
     pub(super) fn incoming(&self, id: CallId) -> Result<&Call, Error> {
         let call = self.calls.get(id).ok_or(Error::UnknownCall)?;
         if call.state == CallState::Incoming { Ok(call) } else { Err(Error::WrongState { state: call.state.as_str() }) }
+    }
+}
+
+impl Call {
+    /// The call that an INVITE makes, and whose dialog has this tag of ours.
+    pub(super) fn invited(id: CallId, request: &Request, tag: &str) -> Result<Call, Error> {
+        let dialog = Dialog::of_request(request, tag)?;
+        let remote = match asserted(&request.headers) {
+            Some(remote) => remote,
+            None => Remote::from(request.from()?),
+        };
+        let mut call = Call::new(id, request.call_id().to_owned(), Direction::Inbound, remote);
+        note_packages(&mut call, &request.headers);
+        call.facts = Facts::of(&request.headers);
+        call.dialog = Some(dialog);
+        call.session.learn(&request.headers);
+        Ok(call)
     }
 }
 

@@ -6,10 +6,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::publish::Publication;
-use super::{Agent, Config};
-use crate::call::{Body, Call, CallId, CallState, Direction, Remote};
+use super::ringing::PATIENCE;
+use super::{Agent, Config, Timer};
+use crate::call::{Body, Call, CallId, CallState, Direction, Offer, Remote};
 use crate::dialog::Dialog;
+use crate::message::Message;
+use crate::scan::is_token;
 use crate::session::{Expires, Session};
+use crate::transaction::{Flow, ServerKey};
 use crate::{CSeq, Error, Instant, Method, NameAddr};
 
 /// Calls that are taken over at most: more than any agent has.
@@ -30,7 +34,21 @@ pub struct Saved {
     /// Those of an agent that did not save them are made anew by whoever wants them.
     #[serde(default)]
     publications: Vec<SavedPublication>,
+    #[serde(default)]
+    ringing: Vec<SavedRing>,
     next_id: u64,
+}
+
+/// A call that rings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct SavedRing {
+    id: u64,
+    /// Its INVITE, without the body.
+    invite: Vec<u8>,
+    /// The caller's offer, and of what type it is.
+    offer: Option<(String, Vec<u8>)>,
+    /// What our answers add to `To`.
+    tag: String,
 }
 
 /// A state that the server keeps for us, under its own name for it (RFC 3903 §4.1).
@@ -76,11 +94,31 @@ struct SavedRegistration {
     seq: u32,
 }
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+
+impl Saved {
+    /// Without subscriptions and publications: whoever goes on makes its own.
+    #[must_use]
+    pub fn only_calls(self) -> Saved {
+        Saved { subscriptions: Vec::new(), publications: Vec::new(), ..self }
+    }
+
+    /// Whether this call is part of it.
+    pub fn has(&self, call: CallId) -> bool {
+        self.calls.iter().map(|it| it.id).chain(self.ringing.iter().map(|it| it.id)).any(|id| id == call.0)
+    }
+
+    /// Without calls that ring, of which the caller's keys of ICE are a part.
+    #[must_use]
+    pub fn only_answered(self) -> Saved {
+        Saved { ringing: Vec::new(), ..self }
+    }
+}
 
 impl Agent {
-    /// What the next agent needs to go on with the calls that are established, with what we want to be told and with what
-    /// we publish. Calls that still ring, an offer that is under way and messages that wait are not part of it.
+    /// What the next agent needs to go on with the calls that are established or ring here, with what we want to be told and
+    /// with what we publish. Calls of ours that are not answered, an offer that is under way and messages that wait are not
+    /// part of it.
     pub fn save(&self) -> Saved {
         Saved {
             version: VERSION,
@@ -95,13 +133,28 @@ impl Agent {
                 .collect(),
             subscriptions: self.wishes().collect(),
             publications: self.published().map(SavedPublication::of).collect(),
+            ringing: self.calls.values().filter_map(SavedRing::of).collect(),
             next_id: self.next_id,
         }
     }
 
+    /// The page closes, and another one goes on: ends at once what cannot be taken along, calls that ring, subscriptions
+    /// and publications. The calls that are established and the registration stay as they are, for [`Agent::restore`].
+    pub fn hand_over(&mut self, now: Instant) -> Saved {
+        for id in self.calls.keys(|call| SavedCall::of(call).is_none()) {
+            self.end_at_once(now, id);
+        }
+        self.forget_messages();
+        self.subscriptions_shutdown(now);
+        self.publications_shutdown(now);
+        self.drain(now);
+        let saved = self.save();
+        saved.only_calls()
+    }
+
     /// An agent that goes on where `saved` ends. Its calls have the names and numbers that they had; with the first
-    /// connection each of them gets [`Event::Recover`](crate::Event::Recover), each subscription is made anew, and each
-    /// publication refreshed.
+    /// connection each of them that is answered gets [`Event::Recover`](crate::Event::Recover), each that rings rings on, each
+    /// subscription is made anew, and each publication refreshed.
     ///
     /// `seed` must be a new one, as in [`Agent::new`].
     ///
@@ -109,7 +162,7 @@ impl Agent {
     /// As [`Agent::new`]; [`Error::Malformed`] when `saved` is of another account or another version of this crate, or was
     /// tampered with.
     pub fn restore(now: Instant, mut config: Config, seed: [u8; 32], saved: &Saved) -> Result<Agent, Error> {
-        if saved.version != VERSION || saved.calls.len() > MAX_CALLS {
+        if saved.version != VERSION || saved.calls.len().max(saved.ringing.len()) > MAX_CALLS {
             return Err(Error::Malformed { what: "saved state" });
         }
         config.sent_by.get_or_insert_with(|| saved.sent_by.clone());
@@ -133,6 +186,15 @@ impl Agent {
             agent.calls.insert(id, call);
             agent.set_session(now, id, expires);
         }
+        for saved in &saved.ringing {
+            // Its transaction went with the agent before, as its connection did.
+            let call = saved.call(agent.layer.unused_key())?;
+            if agent.calls.get(call.id).is_some() {
+                return Err(Error::Malformed { what: "saved state" });
+            }
+            agent.timers.set(Timer::Unheard(call.id), now + PATIENCE);
+            agent.calls.insert(call.id, call);
+        }
         let mut last = 0;
         for (id, target, package, accept) in &saved.subscriptions {
             if *id <= last {
@@ -154,7 +216,7 @@ impl Agent {
             agent.published_as(id, it.etag.as_deref());
         }
         last = last.max(last_published);
-        agent.next_id = saved.next_id.max(last).max(saved.calls.last().map_or(0, |call| call.id));
+        agent.next_id = saved.next_id.max(last).max(agent.calls.last_key().map_or(0, |last| last.0));
         Ok(agent)
     }
 }
@@ -177,10 +239,39 @@ impl SavedPublication {
     }
 }
 
+impl SavedRing {
+    fn of(call: &Call) -> Option<SavedRing> {
+        let (offer, dialog) = (call.offer.as_ref().filter(|_| call.rings_on())?, call.dialog.as_ref()?);
+        Some(SavedRing {
+            id: call.id.0,
+            invite: offer.request.to_bytes(),
+            offer: offer.description.as_ref().map(|body| (body.content_type.clone(), body.bytes.clone())),
+            tag: dialog.local.tag()?.to_owned(),
+        })
+    }
+
+    fn call(&self, key: ServerKey) -> Result<Call, Error> {
+        let malformed = Error::Malformed { what: "saved state" };
+        let Ok(Message::Request(request)) = crate::parse(&self.invite) else { return Err(malformed) };
+        if request.method != Method::Invite || !is_token(&self.tag) {
+            return Err(malformed);
+        }
+        let mut call = Call::invited(CallId(self.id), &request, &self.tag)?;
+        let body = self.offer.clone().map(|(content_type, bytes)| Body { content_type, bytes });
+        // No connection has this name; the first one that there is takes the call.
+        call.offer = Some(Offer::new(key, Flow(0), request, body));
+        Ok(call)
+    }
+}
+
 impl SavedCall {
     fn of(call: &Call) -> Option<SavedCall> {
         let dialog = call.dialog.as_ref().filter(|_| matches!(call.state, CallState::Active | CallState::Held))?;
-        let text = |body: &Option<Body>| String::from_utf8(body.as_ref()?.bytes.clone()).ok();
+        // The keys of ICE that go with a description are those of a peer connection that is gone.
+        let text = |body: &Option<Body>| {
+            let text = std::str::from_utf8(&body.as_ref()?.bytes).ok()?;
+            Some(text.split_inclusive('\n').filter(|line| !line.starts_with("a=ice-pwd:")).collect::<String>())
+        };
         Some(SavedCall {
             id: call.id.0,
             outbound: call.direction == Direction::Outbound,

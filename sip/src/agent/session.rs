@@ -6,7 +6,7 @@ use super::compose::description;
 use super::{Agent, Pending, Purpose, Timer};
 use crate::call::{Body, CallId, CallState, Cause, Ending, Offer, Unacknowledged};
 use crate::message::{Request, Response};
-use crate::transaction::{Flow, ServerKey};
+use crate::transaction::{Failure, Flow, ServerKey};
 use crate::value::check_text;
 use crate::{Error, Event, Instant, Method};
 
@@ -227,7 +227,10 @@ impl Agent {
     }
 
     /// The connection took an INVITE along that we had not answered.
-    pub(super) fn on_server_failed(&mut self, now: Instant, key: ServerKey) {
+    pub(super) fn on_server_failed(&mut self, now: Instant, key: ServerKey, failure: Failure) {
+        if failure == Failure::Transport && self.wait_to_ring(now, key) {
+            return;
+        }
         let is = |offer: &Option<Offer>| offer.as_ref().is_some_and(|offer| offer.key == key);
         let Some(id) = self.calls.find(|call| is(&call.offer) || is(&call.early_offer)) else { return };
         let Some(call) = self.calls.get_mut(id) else { return };
