@@ -1,28 +1,31 @@
-//! Runs the voice engine under random configurations, calls and frames, to find what breaks it.
+//! Runs the voice engine under random configurations, calls and frames, the decoders under random payloads, and the jitter
+//! buffer under streams that are random or nearly good, to find what breaks them.
 //!
 //! ```text
-//! cargo run --release -p soft-phone-dsp --example fuzz -- [--cases N] [--first SEED] [--threads N]
+//! cargo run --release -p soft-phone-dsp --example fuzz -- [--target engine|codecs|jitter] [--cases N] [--first SEED] [--threads N]
 //! ```
 //!
 //! Each case is a seed: the same at all times and on all machines. The first that fails is named, with what went wrong.
 
-use std::panic;
 use std::process::ExitCode;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use pico_args::Arguments;
 
+#[path = "../tests/support/fuzzing.rs"]
+mod fuzzing;
 #[path = "../tests/support/hostile.rs"]
 mod hostile;
+#[path = "../tests/support/payloads.rs"]
+mod payloads;
 #[path = "../tests/support/signals.rs"]
 mod signals;
+#[path = "../tests/support/streams.rs"]
+mod streams;
 
-/// Calls in a case.
+/// Calls, payloads, or rounds of packets and pulls, in a case.
 const STEPS: usize = 150;
-/// A call takes less than a tenth of its 10 ms on any machine; a case that takes this long hangs.
-const LONGEST: Duration = Duration::from_secs(20);
+/// Cases unless told.
+const USUAL: u64 = 10_000;
 
 fn main() -> ExitCode {
     match run(Arguments::from_env()) {
@@ -38,56 +41,12 @@ fn main() -> ExitCode {
 }
 
 fn run(mut arguments: Arguments) -> Result<String, String> {
-    let mut number = |key| arguments.opt_value_from_str::<_, u64>(key).map_err(|error| error.to_string());
-    let cases = number("--cases")?.unwrap_or(10_000);
-    let first = number("--first")?.unwrap_or(1);
-    let threads = number("--threads")?.map_or_else(available, |threads| threads.clamp(1, 64));
-    let rest = arguments.finish();
-    if !rest.is_empty() {
-        return Err(format!("not understood: {rest:?}"));
-    }
-    let begun = Instant::now();
-    let (next, longest, fault) = (AtomicU64::new(0), AtomicU64::new(0), Mutex::new(None::<(u64, String)>));
-    let failed = |seed: u64, error: String| {
-        if let Ok(mut fault) = fault.lock()
-            && fault.as_ref().is_none_or(|(first, _)| seed < *first)
-        {
-            *fault = Some((seed, error));
-        }
+    let target: Option<String> = arguments.opt_value_from_str("--target").map_err(|error| error.to_string())?;
+    let line = match target.as_deref().unwrap_or("engine") {
+        "engine" => fuzzing::run(arguments, USUAL, |seed| hostile::case(seed, STEPS, cfg!(feature = "network")))?,
+        "codecs" => fuzzing::run(arguments, USUAL, |seed| payloads::case(seed, STEPS))?,
+        "jitter" => fuzzing::run(arguments, USUAL, |seed| streams::case(seed, STEPS))?,
+        other => return Err(format!("no target {other}: engine, codecs, jitter")),
     };
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let case = next.fetch_add(1, Ordering::Relaxed);
-                    if case >= cases || fault.lock().is_ok_and(|fault| fault.is_some()) {
-                        return;
-                    }
-                    let (seed, start) = (first + case, Instant::now());
-                    match panic::catch_unwind(|| hostile::case(seed, STEPS, cfg!(feature = "network"))) {
-                        Ok(Ok(())) => {}
-                        Ok(Err(error)) => failed(seed, error),
-                        Err(_) => failed(seed, "a panic".into()),
-                    }
-                    let took = start.elapsed();
-                    longest.fetch_max(took.as_millis() as u64, Ordering::Relaxed);
-                    if took > LONGEST {
-                        failed(seed, format!("{took:?}"));
-                    }
-                }
-            });
-        }
-    });
-    if let Some((seed, error)) = fault.into_inner().map_err(|error| error.to_string())? {
-        return Err(format!("case {seed}: {error}"));
-    }
-    Ok(format!(
-        "fuzz: {cases} cases of {STEPS} calls from {first}, {:.1} s, longest {} ms",
-        begun.elapsed().as_secs_f64(),
-        longest.into_inner()
-    ))
-}
-
-fn available() -> u64 {
-    std::thread::available_parallelism().map_or(1, |threads| threads.get() as u64)
+    Ok(format!("fuzz: {line}, {STEPS} steps each"))
 }

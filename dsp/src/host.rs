@@ -48,9 +48,75 @@ pub enum Figure {
     Gain,
     /// Level of the noise, dBFS.
     Noise,
+    /// Who suppresses noise: 1 the network, 0 the statistics of the spectrum; NaN when nobody does.
+    Neural,
 }
 
 impl Figure {
     /// Length of the block.
-    pub const COUNT: usize = Figure::Noise as usize + 1;
+    pub const COUNT: usize = Figure::Neural as usize + 1;
+}
+
+/// Codecs by the numbers that a host names them by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Codec {
+    /// G.711 µ-law.
+    Pcmu = 0,
+    /// G.711 A-law.
+    Pcma = 1,
+    /// G.722.
+    G722 = 2,
+    /// 16-bit samples.
+    L16 = 3,
+    /// Opus, in a module that has it.
+    Opus = 4,
+    /// Comfort noise, RFC 3389.
+    ComfortNoise = 5,
+    /// Redundancy, RFC 2198; the codecs in it are named by payload types of their own.
+    Red = 6,
+}
+
+impl Codec {
+    const ALL: [Codec; 7] =
+        [Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::L16, Codec::Opus, Codec::ComfortNoise, Codec::Red];
+
+    /// The codec of a number.
+    #[must_use]
+    pub fn from_number(number: u32) -> Option<Codec> {
+        Codec::ALL.into_iter().find(|codec| *codec as u32 == number)
+    }
+}
+
+/// Places of the jitter buffer's statistics in the block that `receiver_statistics` shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum ReceiveFigure {
+    /// 1 once the first packet is played.
+    Playing = 0,
+    /// Of what is played now, ms.
+    Delay = 1,
+    /// Delay that is aimed at, ms.
+    Target = 2,
+    /// Share that was concealed in the last two seconds, 0 to 1.
+    Concealed = 3,
+    /// The same since the beginning.
+    ConcealedOfAll = 4,
+    /// Share that was stretched, 0 to 1.
+    Stretched = 5,
+    /// Packets that were taken.
+    Received = 6,
+    /// Packets that never came.
+    Lost = 7,
+    /// Packets that came too late.
+    Late = 8,
+    /// Packets that were refused.
+    Errors = 9,
+    /// Missing packets that were played from a copy.
+    Recovered = 10,
+}
+
+impl ReceiveFigure {
+    /// How many there are.
+    pub const COUNT: usize = 11;
 }

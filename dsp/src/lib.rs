@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod adapter;
+pub mod codec;
 mod config;
 mod echo;
 mod error;
@@ -8,6 +9,7 @@ mod fft;
 mod gain;
 mod high_pass;
 pub mod host;
+pub mod jitter;
 mod level;
 mod limiter;
 mod neural;

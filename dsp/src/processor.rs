@@ -30,7 +30,6 @@ pub struct AudioProcessor {
     tail_ms: u16,
     suppressor: Suppressor,
     gain: AutomaticGain,
-    network: Option<Arc<Network>>,
     near: Vec<f32>,
     far: Vec<f32>,
     erle: Erle,
@@ -45,7 +44,9 @@ impl AudioProcessor {
     /// [`Error::SampleRate`] unless the rate is one of [`SAMPLE_RATES`]; [`Error::Config`] for a value out of range.
     /// [`Error::Network`] when the neural engine is asked for and the crate was built without its feature `network`.
     pub fn new(rate: u32, config: Config) -> Result<Self, Error> {
-        Self::build(rate, config, None)
+        let mut processor = Self::build(rate, &config)?;
+        processor.set_config(config)?;
+        Ok(processor)
     }
 
     /// As [`new`](Self::new), with weights that the host has read for the neural engine.
@@ -53,17 +54,29 @@ impl AudioProcessor {
     /// # Errors
     /// Those of [`new`](Self::new).
     pub fn with_network(rate: u32, config: Config, network: Network) -> Result<Self, Error> {
-        Self::build(rate, config, Some(Arc::new(network)))
+        let mut processor = Self::build(rate, &config)?;
+        processor.set_network(network);
+        processor.set_config(config)?;
+        Ok(processor)
     }
 
-    fn build(rate: u32, config: Config, network: Option<Arc<Network>>) -> Result<Self, Error> {
+    /// Takes weights that the host has read since, in place of others; [`set_config`](Self::set_config) switches the neural
+    /// engine on. Allocates.
+    pub fn set_network(&mut self, network: Network) {
+        let network = Arc::new(network);
+        let least = self.config.noise.unwrap_or_default().level.least_gain();
+        self.suppressor.set_neural(NeuralSuppressor::new(self.rate, network, least));
+    }
+
+    /// With all stages off, but built for `config`.
+    fn build(rate: u32, config: &Config) -> Result<Self, Error> {
         config.check()?;
         let frame = frame_len(rate);
         let unsupported = || Error::SampleRate { rate };
         let meter = LevelMeter::new(rate as f32).filter(|_| SAMPLE_RATES.contains(&rate)).ok_or_else(unsupported)?;
         let echo = config.echo.unwrap_or_default();
         let gain = config.gain.unwrap_or_default();
-        let mut processor = Self {
+        Ok(Self {
             rate,
             frame,
             high_pass: HighPass::new(rate, config.high_pass.unwrap_or_default().cutoff_hz),
@@ -71,21 +84,13 @@ impl AudioProcessor {
             tail_ms: echo.tail_ms,
             suppressor: Suppressor::new(rate, LINEAR_BINS).ok_or_else(unsupported)?,
             gain: AutomaticGain::new(rate, &gain),
-            network,
             near: vec![0.0; frame],
             far: vec![0.0; frame],
             erle: Erle::default(),
             input: meter.clone(),
             output: meter,
             config: Config::OFF,
-        };
-        // Weights that a host has read are for later, if not for now.
-        if processor.network.is_some() {
-            let neural = processor.neural(config.noise.unwrap_or_default())?;
-            processor.suppressor.set_neural(neural);
-        }
-        processor.set_config(config)?;
-        Ok(processor)
+        })
     }
 
     /// Samples in a frame.
@@ -117,9 +122,11 @@ impl AudioProcessor {
         // What can fail comes first.
         let (before, noise) = (self.config.noise, config.noise);
         let is_neural = |noise: NoiseSuppression| noise.engine == NoiseEngine::Neural;
-        if let Some(noise) = noise.filter(|noise| is_neural(*noise) && !self.suppressor.has_neural()) {
-            let neural = self.neural(noise)?;
-            self.suppressor.set_neural(neural);
+        if noise.is_some_and(is_neural) && !self.suppressor.has_neural() {
+            #[cfg(feature = "network")]
+            self.set_network(Network::built_in().map_err(|_| Error::Network)?);
+            #[cfg(not(feature = "network"))]
+            return Err(Error::Network);
         }
         if let Some(echo) = config.echo.filter(|echo| echo.tail_ms != self.tail_ms) {
             self.echo = EchoCanceller::new(self.frame, &echo).ok_or(Error::SampleRate { rate: self.rate })?;
@@ -137,8 +144,11 @@ impl AudioProcessor {
         }
         if suppresses(&config) && !suppresses(&self.config) {
             self.suppressor.reset();
-        } else if noise.map(|noise| noise.engine) != before.map(|before| before.engine) {
+        } else if noise.is_some() && before.is_none() {
             self.suppressor.forget_noise();
+        } else if noise.is_some_and(is_neural) && !before.is_some_and(is_neural) {
+            // What is known of the noise is of use to both engines.
+            self.suppressor.forget_network();
         }
         if let Some(noise) = noise {
             self.suppressor.set_level(noise.level);
@@ -153,14 +163,9 @@ impl AudioProcessor {
         Ok(())
     }
 
-    /// The neural engine at that level.
-    fn neural(&mut self, noise: NoiseSuppression) -> Result<NeuralSuppressor, Error> {
-        #[cfg(feature = "network")]
-        if self.network.is_none() {
-            self.network = Network::built_in().ok().map(Arc::new);
-        }
-        let network = self.network.clone().ok_or(Error::Network)?;
-        Ok(NeuralSuppressor::new(self.rate, network, noise.level.least_gain()))
+    /// Whether there are weights for the neural engine.
+    pub fn has_network(&self) -> bool {
+        self.suppressor.has_neural()
     }
 
     /// Takes a frame that goes to the loudspeaker.

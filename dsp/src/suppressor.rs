@@ -125,8 +125,8 @@ impl Suppressor {
         self.error.analyze(frame, &mut self.spectrum);
         self.spectrum.power_into(&mut self.power);
         self.gains.fill(1.0);
-        // Without an echo there is nothing of it to suppress, and whatever else speaks at the same time stays.
-        let canceller = canceller.filter(|canceller| canceller.suspects_echo());
+        // Without an echo, or while the far end is silent, there is nothing of it to suppress: whatever else speaks stays.
+        let canceller = canceller.filter(|canceller| canceller.is_active());
         if let Some(canceller) = canceller {
             self.echo.analyze(canceller.echo(), &mut self.echo_spectrum);
             self.echo_spectrum.power_into(&mut self.echo_power);
@@ -213,9 +213,14 @@ impl Suppressor {
         self.near = 0.0;
     }
 
-    /// Another noise is coming, or another engine.
+    /// Another noise is coming.
     pub fn forget_noise(&mut self) {
         self.noise.reset();
+        self.forget_network();
+    }
+
+    /// The network begins, and what it remembers is long past.
+    pub fn forget_network(&mut self) {
         if let Some(neural) = &mut self.neural {
             neural.reset();
         }

@@ -4,8 +4,12 @@
 
 #[path = "support/hostile.rs"]
 mod hostile;
+#[path = "support/payloads.rs"]
+mod payloads;
 #[path = "support/signals.rs"]
 mod signals;
+#[path = "support/streams.rs"]
+mod streams;
 
 use hostile::nasty;
 use signals::{Noise, active_dbfs, voice};
@@ -20,6 +24,24 @@ fn bounded(samples: &[f32]) -> bool {
 fn random_frames_configurations_and_calls_do_no_harm() {
     for seed in 1..=40 {
         if let Err(error) = hostile::case(seed, 60, cfg!(feature = "network")) {
+            panic!("case {seed}: {error}");
+        }
+    }
+}
+
+#[test]
+fn random_payloads_do_no_harm() {
+    for seed in 1..=200 {
+        if let Err(error) = payloads::case(seed, 100) {
+            panic!("case {seed}: {error}");
+        }
+    }
+}
+
+#[test]
+fn random_streams_do_no_harm() {
+    for seed in 1..=150 {
+        if let Err(error) = streams::case(seed, 100) {
             panic!("case {seed}: {error}");
         }
     }

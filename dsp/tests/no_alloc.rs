@@ -1,45 +1,20 @@
 //! Nothing in the audio path allocates: every per-block call runs under an allocator that counts.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+#[path = "support/counting.rs"]
+mod counting;
 
+use std::time::Duration;
+
+use counting::heap_operations;
 #[cfg(feature = "network")]
 use soft_phone_dsp::NoiseEngine;
+use soft_phone_dsp::codec::g711::Law;
+use soft_phone_dsp::codec::{ComfortNoise, Decoder, G711, G722, L16, Red};
+use soft_phone_dsp::jitter::{JitterBuffer, JitterConfig, Packet};
 use soft_phone_dsp::{
     AudioProcessor, Config, EchoCancellation, FrameAdapter, GainControl, HighPass, LevelMeter, NoiseLevel,
     NoiseSuppression, SAMPLE_RATES,
 };
-
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: every call goes on to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's contract is the system's.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's contract is the system's.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// Heap operations of this thread while `work` runs.
-fn heap_operations(work: impl FnOnce()) -> usize {
-    let before = ALLOCATIONS.with(Cell::get);
-    work();
-    ALLOCATIONS.with(Cell::get) - before
-}
 
 #[test]
 fn the_counter_counts() {
@@ -156,4 +131,72 @@ fn switching_between_the_engines_touches_no_heap() {
         processor.reset();
     });
     assert_eq!(operations, 0);
+}
+
+#[test]
+fn decoders_touch_no_heap() {
+    let mut decoders: [Box<dyn Decoder>; 4] = [
+        Box::new(G711::new(Law::Mu)),
+        Box::new(G711::new(Law::A)),
+        Box::new(G722::new()),
+        Box::new(L16::new(48_000).unwrap()),
+    ];
+    let (mut noise, mut out) = (ComfortNoise::new(), [0.0; 960]);
+    let payload: [u8; 320] = std::array::from_fn(|at| at as u8);
+    let operations = heap_operations(|| {
+        for decoder in &mut decoders {
+            assert!(decoder.decode(&payload, &mut out).is_ok());
+            assert!(decoder.decode(&[], &mut out).is_err() && decoder.recover(&payload, &mut out).is_err());
+            assert!(!decoder.conceal(&mut out));
+            decoder.reset();
+        }
+        noise.update(&payload[..11]).unwrap();
+        noise.generate(&mut out);
+        noise.reset();
+        let red = Red::parse(&[0x80, 0, 0, 2, 0, 1, 2, 3]).unwrap();
+        assert_eq!(red.blocks().map(|block| block.payload.len()).sum::<usize>(), 3);
+    });
+    assert_eq!(operations, 0);
+}
+
+#[test]
+fn the_jitter_buffer_touches_no_heap() {
+    for rate in SAMPLE_RATES {
+        let mut buffer = JitterBuffer::new(rate, JitterConfig::default()).unwrap();
+        buffer.set_decoder(0, Box::new(G711::new(Law::Mu))).unwrap();
+        buffer.set_decoder(9, Box::new(G722::new())).unwrap();
+        buffer.set_comfort_noise(13, 8_000);
+        buffer.set_redundancy(63);
+        let mut out = vec![0.0; buffer.frame_len()];
+        let payload = [0x3C; 160];
+        // A copy of 20 ms before the same as itself.
+        let mut redundant = [0x3C; 5 + 320];
+        redundant[..5].copy_from_slice(&[0x80, 2, 0x80, 160, 0]);
+        let mut state = 1_u32;
+        let operations = heap_operations(|| {
+            // Losses, jitter, doubles, pauses, copies, another codec, another stream: every path.
+            for tick in 0..3_000_u32 {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let now = Duration::from_millis(u64::from(tick) * 10);
+                for _ in 0..state >> 30 {
+                    let k = tick / 2 + (state >> 8) % 4;
+                    let (payload_type, payload): (_, &[u8]) = match tick / 500 % 2 {
+                        0 if state & 0x700 == 0 => (13, &payload[..1 + (state % 12) as usize]),
+                        0 if state & 0x800 == 0 => (63, &redundant),
+                        0 => (0, &payload[..if state & 64 == 0 { 160 } else { (state % 161) as usize }]),
+                        _ => (9, &payload),
+                    };
+                    let packet =
+                        Packet { ssrc: tick / 1_500, sequence: k as u16, timestamp: k * 160, payload_type, payload };
+                    std::hint::black_box(buffer.insert(now, packet));
+                }
+                buffer.pull(now, &mut out).unwrap();
+                std::hint::black_box(buffer.stats());
+            }
+        });
+        assert_eq!(operations, 0, "{rate} Hz");
+        let stats = buffer.stats();
+        assert!(stats.concealed_share > 0.0 && stats.stretched_share > 0.0 && stats.restarts > 0, "{stats:?}");
+        assert!(stats.recovered > 0, "{stats:?}");
+    }
 }

@@ -2,9 +2,12 @@
 
 use soft_phone_dsp::host::{Figure, stages};
 use soft_phone_dsp::{
-    AudioProcessor, Config, EchoCancellation, FrameAdapter, GainControl, HighPass, LevelMeter, NoiseEngine, NoiseLevel,
-    NoiseSuppression, Stats,
+    AudioProcessor, Config, EchoCancellation, FrameAdapter, GainControl, HighPass, LevelMeter, Network, NoiseEngine,
+    NoiseLevel, NoiseSuppression, Stats,
 };
+
+/// The largest file of weights that is looked at, bytes.
+const NETWORK_MOST: usize = 1 << 20;
 
 /// Most samples that one call takes.
 pub const CAPACITY: usize = 1_024;
@@ -19,6 +22,10 @@ pub struct Engine {
     meter: LevelMeter,
     adapter: FrameAdapter,
     state: State,
+    /// What the host asked for, whether or not it could be had.
+    wanted: u32,
+    /// Where the host writes a network's file.
+    file: Vec<u8>,
 }
 
 /// Whether the processor is needed.
@@ -51,20 +58,40 @@ impl Engine {
             meter,
             adapter: FrameAdapter::new(processor, 0),
             state: State::Off,
+            wanted: 0,
+            file: Vec::new(),
         })
     }
 
     /// False when there is no such stage.
     pub(crate) fn configure(&mut self, wanted: u32) -> bool {
-        if wanted & !stages::ALL != 0 || self.adapter.processor_mut().set_config(config(wanted)).is_err() {
+        let neural = self.adapter.processor().has_network();
+        if wanted & !stages::ALL != 0 || self.adapter.processor_mut().set_config(config(wanted, neural)).is_err() {
             return false;
         }
+        self.wanted = wanted;
         self.state = match self.state {
             _ if wanted == 0 => State::Off,
             State::Off => State::Begins,
             state => state,
         };
         true
+    }
+
+    /// Room for a network's file; `None` for one that is larger than any.
+    pub(crate) fn network_room(&mut self, bytes: usize) -> Option<*mut u8> {
+        if bytes > NETWORK_MOST {
+            return None;
+        }
+        self.file = vec![0; bytes];
+        Some(self.file.as_mut_ptr())
+    }
+
+    /// Reads what the host wrote there, and begins to use it where it was asked for; false when that is no network.
+    pub(crate) fn network_written(&mut self) -> bool {
+        let Ok(network) = Network::from_bytes(&std::mem::take(&mut self.file)) else { return false };
+        self.adapter.processor_mut().set_network(network);
+        self.configure(self.wanted)
     }
 
     pub(crate) fn process(&mut self, samples: usize) -> usize {
@@ -102,19 +129,21 @@ impl Engine {
         set(Figure::Output, known(stats.output_dbfs));
         set(Figure::Gain, known(stats.gain_db));
         set(Figure::Noise, known(stats.noise_dbfs));
+        let noise = self.adapter.processor().config().noise;
+        set(Figure::Neural, noise.map_or(f32::NAN, |noise| f32::from(u8::from(noise.engine == NoiseEngine::Neural))));
         &self.statistics
     }
 }
 
-/// Those stages with the settings that a telephone wants.
-fn config(wanted: u32) -> Config {
+/// Those stages with the settings that a telephone wants; the spectral engine as long as the neural one has no weights.
+fn config(wanted: u32, has_network: bool) -> Config {
     let has = |stage| wanted & stage != 0;
     let level = match (has(stages::NOISE_HIGH), has(stages::NOISE_MODERATE)) {
         (true, _) => NoiseLevel::High,
         (false, true) => NoiseLevel::Moderate,
         (false, false) => NoiseLevel::Low,
     };
-    let engine = if has(stages::NEURAL) { NoiseEngine::Neural } else { NoiseEngine::Spectral };
+    let engine = if has(stages::NEURAL) && has_network { NoiseEngine::Neural } else { NoiseEngine::Spectral };
     Config {
         high_pass: has(stages::HIGH_PASS).then(HighPass::default),
         echo: has(stages::ECHO).then(EchoCancellation::default),

@@ -3,7 +3,8 @@
 //!
 //! The host creates one engine for a microphone, switches stages on ([`engine_configure`]), writes a quantum of samples
 //! to [`engine_microphone`] and [`engine_far_end`], calls [`engine_process`], and reads [`engine_output`] and
-//! [`engine_statistics`]. Memory is allocated by [`engine_create`] only. The pointers are what
+//! [`engine_statistics`]. The weights of the neural engine come later, if at all ([`engine_network`],
+//! [`engine_network_written`]). Memory is allocated by these two and by [`engine_create`] only. The pointers are what
 //! [`engine_create`] gave; null is answered with null or an error, never with a trap.
 
 mod engine;
@@ -19,6 +20,8 @@ const OK: i32 = 0;
 const NO_ENGINE: i32 = -1;
 /// The stages are none that there are.
 const NO_STAGES: i32 = -2;
+/// What was written is no network that this engine can run.
+const NO_NETWORK: i32 = -3;
 
 /// A new engine for `sample_rate` Hz with all stages off, or null when the rate is none of
 /// [`soft_phone_dsp::SAMPLE_RATES`]. Freed by [`engine_destroy`].
@@ -53,6 +56,37 @@ pub unsafe extern "C" fn engine_configure(engine: *mut Engine, stages: u32) -> i
                 OK
             } else {
                 NO_STAGES
+            }
+        }
+        None => NO_ENGINE,
+    }
+}
+
+/// Where the host writes a file of weights of `bytes` bytes for the neural engine, all zero; null when that is more than
+/// any has, or without an engine. Valid until [`engine_network_written`] or the next call of this.
+///
+/// # Safety
+/// `engine` is null or a live engine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn engine_network(engine: *mut Engine, bytes: usize) -> *mut u8 {
+    // SAFETY: null or live by the contract above.
+    unsafe { engine.as_mut() }.and_then(|engine| engine.network_room(bytes)).unwrap_or(std::ptr::null_mut())
+}
+
+/// The file is written: from now on the stage `NEURAL` means the neural engine, also where it is configured already. 0, or a
+/// negative number when it is no network: then nothing has changed.
+///
+/// # Safety
+/// `engine` is null or a live engine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn engine_network_written(engine: *mut Engine) -> i32 {
+    // SAFETY: null or live by the contract above.
+    match unsafe { engine.as_mut() } {
+        Some(engine) => {
+            if engine.network_written() {
+                OK
+            } else {
+                NO_NETWORK
             }
         }
         None => NO_ENGINE,

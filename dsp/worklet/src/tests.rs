@@ -30,6 +30,17 @@ impl Host {
         output
     }
 
+    /// Hands over the file of a network.
+    fn learn(&self, file: &[u8]) -> i32 {
+        // SAFETY: live until `drop`; the room is as long as asked for.
+        unsafe {
+            let room = engine_network(self.0, file.len());
+            assert!(!room.is_null());
+            std::slice::from_raw_parts_mut(room, file.len()).copy_from_slice(file);
+            engine_network_written(self.0)
+        }
+    }
+
     fn figure(&self, figure: Figure) -> f32 {
         // SAFETY: live until `drop`; the block is as long as told.
         unsafe { std::slice::from_raw_parts(engine_statistics(self.0), engine_statistics_length())[figure as usize] }
@@ -109,6 +120,47 @@ fn echo_of_the_far_end_is_taken_away() {
     let last = 48_000 * 3..;
     let erle = 10.0 * (power(&near[last.clone()]) / power(&out[last]).max(1e-9)).log10();
     assert!(erle > 20.0, "{erle}");
+}
+
+const NETWORK: &[u8] = include_bytes!("../../models/suppressor.bin");
+
+#[test]
+fn the_neural_engine_begins_when_its_network_is_there_and_the_spectral_one_goes_on_until_then() {
+    let host = Host::new(48_000.0, stages::NOISE | stages::NOISE_HIGH | stages::NEURAL);
+    let silence = vec![0.0; 96_000];
+    let hiss: Vec<f32> = noise(96_000, 5).iter().map(|sample| 0.1 * sample).collect();
+    let level = |samples: &[f32]| 10.0 * (samples.iter().map(|x| x * x).sum::<f32>() / samples.len() as f32).log10();
+    let spectral = level(&host.run(&hiss, &silence, 128)[48_000..]);
+    assert_eq!(host.figure(Figure::Neural), 0.0);
+    assert!(spectral < level(&hiss) - 15.0, "{spectral} dB");
+    assert_eq!(host.learn(NETWORK), OK);
+    let out = host.run(&hiss, &silence, 128);
+    assert_eq!(host.figure(Figure::Neural), 1.0);
+    assert!(level(&out[48_000..]) < spectral - 3.0, "{} dB after {spectral}", level(&out[48_000..]));
+    // Nothing jumps where one takes over from the other.
+    assert!(out[..9_600].chunks(480).all(|frame| level(frame) < spectral + 6.0));
+    // SAFETY: live until `drop`.
+    unsafe { assert_eq!(engine_configure(host.0, stages::NOISE | stages::NOISE_HIGH), OK) };
+    let back = host.run(&hiss, &silence, 128);
+    assert_eq!(host.figure(Figure::Neural), 0.0);
+    assert!((level(&back[48_000..]) - spectral).abs() < 1.0 && level(&back[..9_600]) < spectral + 3.0);
+}
+
+#[test]
+fn what_is_no_network_is_refused_and_noise_is_suppressed_all_the_same() {
+    let host = Host::new(48_000.0, stages::NOISE | stages::NEURAL);
+    for file in [&b""[..], b"SPNN", &NETWORK[1..], &NETWORK[..NETWORK.len() - 1]] {
+        assert_eq!(host.learn(file), NO_NETWORK);
+    }
+    // SAFETY: live until `drop`; null is allowed everywhere.
+    unsafe {
+        assert!(engine_network(host.0, usize::MAX).is_null());
+        assert_eq!(engine_network_written(host.0), NO_NETWORK);
+        assert!(engine_network(std::ptr::null_mut(), 16).is_null());
+        assert_eq!(engine_network_written(std::ptr::null_mut()), NO_ENGINE);
+    }
+    host.run(&noise(4_800, 1), &[0.0; 4_800], 128);
+    assert_eq!(host.figure(Figure::Neural), 0.0);
 }
 
 #[test]

@@ -1,42 +1,19 @@
-//! Voice processing over files, to hear and to measure it.
-//!
-//! ```text
-//! cargo run -q --release -p soft-phone-dsp --example voice -- process --mic mic.wav [--far far.wav] --out out.wav
-//!     [--no-aec] [--no-ns] [--no-agc] [--config config.json] [--network weights.bin] [--stats stats.json]
-//! ```
-//!
-//! WAV files of 16 bit at the same rate; the output has that rate and the microphone's length, and is later than the
-//! input by `latencySamples` of the statistics.
+//! The processing chain over a microphone's file, with what the loudspeaker played beside it.
 
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use pico_args::Arguments;
 use soft_phone_dsp::{AudioProcessor, Config, Network};
 
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+use crate::Result;
+use crate::wav::{read, write};
 
-const USAGE: &str = "voice process --mic MIC.wav [--far FAR.wav] --out OUT.wav [--no-aec] [--no-ns] [--no-agc] \
+pub const USAGE: &str = "voice process --mic MIC.wav [--far FAR.wav] --out OUT.wav [--no-aec] [--no-ns] [--no-agc] \
                      [--config CONFIG.json] [--network WEIGHTS.bin] [--stats STATS.json]";
 
-fn main() -> ExitCode {
-    let mut arguments = Arguments::from_env();
-    let outcome = match arguments.subcommand() {
-        Ok(Some(command)) if command == "process" => process(arguments),
-        _ => Err(USAGE.into()),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("voice: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Runs the chain over a microphone's file, with what the loudspeaker played beside it.
-fn process(mut arguments: Arguments) -> Result<()> {
+/// Reads the files, runs the chain, writes what comes out.
+pub fn run(mut arguments: Arguments) -> Result<()> {
     let mic: PathBuf = arguments.value_from_str("--mic")?;
     let far: Option<PathBuf> = arguments.opt_value_from_str("--far")?;
     let out: PathBuf = arguments.value_from_str("--out")?;
@@ -105,27 +82,4 @@ fn process(mut arguments: Arguments) -> Result<()> {
 fn fill(frame: &mut [f32], chunk: &[f32]) {
     frame[..chunk.len()].copy_from_slice(chunk);
     frame[chunk.len()..].fill(0.0);
-}
-
-/// The first channel of a WAV file, full scale ±1.0, and its rate in Hz.
-fn read(path: &Path) -> Result<(Vec<f32>, u32)> {
-    let named = |error: hound::Error| format!("{}: {error}", path.display());
-    let mut reader = hound::WavReader::open(path).map_err(named)?;
-    let spec = reader.spec();
-    if (spec.bits_per_sample, spec.sample_format) != (16, hound::SampleFormat::Int) {
-        return Err(format!("{}: 16-bit samples are needed", path.display()).into());
-    }
-    let samples = reader.samples::<i16>().step_by(usize::from(spec.channels));
-    let samples = samples.map(|sample| sample.map(|sample| f32::from(sample) / 32_768.0));
-    Ok((samples.collect::<std::result::Result<_, _>>().map_err(named)?, spec.sample_rate))
-}
-
-fn write(path: &Path, samples: &[f32], rate: u32) -> Result<()> {
-    let spec =
-        hound::WavSpec { channels: 1, sample_rate: rate, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
-    let mut writer = hound::WavWriter::create(path, spec).map_err(|error| format!("{}: {error}", path.display()))?;
-    for sample in samples {
-        writer.write_sample((sample * 32_767.0).round().clamp(-32_768.0, 32_767.0) as i16)?;
-    }
-    Ok(writer.finalize()?)
 }

@@ -1,0 +1,129 @@
+//! How late packets come, and how long it pays to wait for them.
+//!
+//! A packet's *transit* is the time at which it could be played first, less its timestamp. Sender and receiver have no
+//! common clock, so that only differences between transits mean anything; the least one of the last minute counts as 0.
+//! Whoever plays a timestamp `t` at time `t + θ` has all packets in time whose transit is at most `θ`.
+
+use super::JitterConfig;
+
+/// Packets over which transits are looked at: 10 s of packets of 20 ms.
+const WINDOW: usize = 500;
+/// Packets that tell that things are getting worse.
+const RECENT: usize = 50;
+/// Blocks of which the fastest packet is kept, and how long one is, ms.
+const BLOCKS: usize = 6;
+const BLOCK_MS: f64 = 10_000.0;
+/// A sender's clock is slower when the fastest packet of a block is so much later than that of the block before: 30 ppm.
+const LAG_MS: f64 = 0.3;
+/// Half of what 300 ppm make of 10 s.
+const GUARD_MS: f64 = 1.5;
+
+/// The last transits, in the order in which they came and by size.
+#[derive(Clone, Debug)]
+struct Window {
+    ring: Vec<f64>,
+    sorted: Vec<f64>,
+    at: usize,
+    length: usize,
+}
+
+impl Window {
+    fn new(length: usize) -> Self {
+        Self { ring: Vec::with_capacity(length), sorted: Vec::with_capacity(length + 1), at: 0, length }
+    }
+
+    fn push(&mut self, value: f64) {
+        if self.ring.len() < self.length {
+            self.ring.push(value);
+        } else {
+            let old = std::mem::replace(&mut self.ring[self.at], value);
+            self.at = (self.at + 1) % self.length;
+            let place = self.sorted.partition_point(|held| *held < old);
+            if place < self.sorted.len() {
+                self.sorted.remove(place);
+            }
+        }
+        let place = self.sorted.partition_point(|held| *held < value);
+        self.sorted.insert(place, value);
+    }
+
+    /// The delay at which delay and weighted share of late packets come to the least sum.
+    fn cheapest(&self, weight: f64) -> Option<f64> {
+        let count = self.sorted.len() as f64;
+        let cost = |(place, value): (usize, &f64)| (value + weight * (count - 1.0 - place as f64) / count, *value);
+        self.sorted.iter().enumerate().map(cost).min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, value)| value)
+    }
+}
+
+/// Follows the transits of one stream.
+#[derive(Clone, Debug)]
+pub(crate) struct DelayEstimator {
+    /// What all packets coming too late would be worth, ms.
+    late: f64,
+    window: Window,
+    recent: Window,
+    /// The fastest packet of each block, the current one first.
+    fastest: [f64; BLOCKS],
+    block_began: Option<f64>,
+    target: Option<f64>,
+    /// The fastest arrival of this block and of the one before, ms, and whether the sender's clock is slower.
+    arrival: [f64; 2],
+    lags: bool,
+}
+
+impl DelayEstimator {
+    pub fn new(config: &JitterConfig) -> Self {
+        Self {
+            late: f64::from(config.late_packet_ms) * 100.0,
+            window: Window::new(WINDOW),
+            recent: Window::new(RECENT),
+            fastest: [f64::INFINITY; BLOCKS],
+            block_began: None,
+            target: None,
+            arrival: [f64::INFINITY; 2],
+            lags: false,
+        }
+    }
+
+    /// How long before its turn a packet is to be there, ms. Where the sender's clock is slower than the card's, packets
+    /// come later and later, until one is not there when the card asks; this is for time to do something before.
+    pub fn guard(&self) -> f64 {
+        if self.lags { GUARD_MS } else { 0.0 }
+    }
+
+    /// A packet with the time `stream` arrived at `arrival` and can be played at `now`, all ms.
+    pub fn arrived(&mut self, arrival: f64, now: f64, stream: f64) {
+        let transit = now - stream;
+        let began = *self.block_began.get_or_insert(now);
+        if now - began > BLOCK_MS {
+            self.fastest.rotate_right(1);
+            self.fastest[0] = f64::INFINITY;
+            self.block_began = Some(now);
+            self.lags = self.arrival[0] > self.arrival[1] + LAG_MS;
+            self.arrival = [f64::INFINITY, self.arrival[0]];
+        }
+        self.arrival[0] = self.arrival[0].min(arrival - stream);
+        self.fastest[0] = self.fastest[0].min(transit);
+        self.window.push(transit);
+        self.recent.push(transit);
+        let long = self.window.cheapest(self.late);
+        let recent = self.recent.cheapest(self.late);
+        self.target = long.zip(recent).map(|(long, recent)| long.max(recent));
+    }
+
+    /// The transit that it pays to wait for, ms; `None` before a packet came.
+    pub fn target(&self) -> Option<f64> {
+        self.target
+    }
+
+    /// The transit of the fastest of the recent packets, ms: what the network takes now at the least.
+    pub fn least(&self) -> Option<f64> {
+        self.recent.sorted.first().copied()
+    }
+
+    /// The transit of the fastest packet of the last minute, ms.
+    pub fn fastest(&self) -> Option<f64> {
+        let fastest = self.fastest.iter().fold(f64::INFINITY, |least, value| least.min(*value));
+        fastest.is_finite().then_some(fastest)
+    }
+}

@@ -1,0 +1,108 @@
+//! What the buffer tells of itself.
+
+use serde::Serialize;
+
+/// Delays are counted in bins of 1 ms up to this many.
+const BINS: usize = 2_048;
+
+/// Figures since the beginning. Delays are those from a packet's timestamp to the loudspeaker, less that of the fastest
+/// packet of the last minute: what the buffer and the network's jitter add.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JitterStats {
+    /// Whether the first packet is being played, or was.
+    pub is_playing: bool,
+    /// Delay now, ms.
+    pub playout_delay_ms: f32,
+    /// Delay that is aimed at, ms.
+    pub target_delay_ms: f32,
+    /// Mean delay, ms.
+    pub mean_delay_ms: f32,
+    /// 95 of 100 samples had at most this delay, ms.
+    pub p95_delay_ms: f32,
+    /// Share of what was played that was concealed, 0 to 1; pauses of the sender (DTX) are not concealment.
+    pub concealed_share: f32,
+    /// The same over about the last two seconds.
+    pub recent_concealed_share: f32,
+    /// Samples left out and put in by time stretching, as a share of what was played, 0 to 1.
+    pub stretched_share: f32,
+    /// Packets that were taken.
+    pub received: u64,
+    /// Packets that were missing when their turn came and did not come later either.
+    pub lost: u64,
+    /// Packets that came too late to be played.
+    pub late: u64,
+    /// Packets that came twice.
+    pub duplicates: u64,
+    /// Packets without payload: padding.
+    pub padding: u64,
+    /// Packets that were refused: unknown payload types, payloads that are no whole frames, strays, more than there is
+    /// room for; and packets that would not decode.
+    pub errors: u64,
+    /// Missing packets that were played from a copy: redundancy (RFC 2198) or forward error correction in the codec.
+    pub recovered: u64,
+    /// Times that the stream began anew.
+    pub restarts: u64,
+}
+
+/// Counts for [`JitterStats`].
+#[derive(Clone, Debug)]
+pub(crate) struct Counts {
+    pub stats: JitterStats,
+    bins: Vec<u32>,
+    frames: u64,
+    delay_sum: f64,
+    played_ms: f64,
+    concealed_ms: f64,
+    stretched_ms: f64,
+}
+
+impl Counts {
+    pub fn new() -> Self {
+        Self {
+            stats: JitterStats::default(),
+            bins: vec![0; BINS],
+            frames: 0,
+            delay_sum: 0.0,
+            played_ms: 0.0,
+            concealed_ms: 0.0,
+            stretched_ms: 0.0,
+        }
+    }
+
+    /// A frame of 10 ms was played, so late and with so much concealment in it.
+    pub fn played(&mut self, delay_ms: f64, concealed_ms: f64) {
+        self.frames += 1;
+        self.stats.is_playing = true;
+        self.delay_sum += delay_ms;
+        self.bins[(delay_ms.max(0.0) as usize).min(BINS - 1)] += 1;
+        self.played_ms += 10.0;
+        self.concealed_ms += concealed_ms;
+        self.stats.playout_delay_ms = delay_ms as f32;
+        self.stats.recent_concealed_share += 0.005 * (concealed_ms as f32 / 10.0 - self.stats.recent_concealed_share);
+    }
+
+    pub fn stretched(&mut self, ms: f64) {
+        self.stretched_ms += ms;
+    }
+
+    /// All figures.
+    pub fn stats(&self) -> JitterStats {
+        let played = self.played_ms.max(1.0);
+        let (mut below, mut p95) = (0, 0);
+        for (ms, count) in self.bins.iter().enumerate() {
+            below += u64::from(*count);
+            p95 = ms;
+            if below * 100 >= self.frames * 95 {
+                break;
+            }
+        }
+        JitterStats {
+            mean_delay_ms: (self.delay_sum / self.frames.max(1) as f64) as f32,
+            p95_delay_ms: p95 as f32,
+            concealed_share: (self.concealed_ms / played) as f32,
+            stretched_share: (self.stretched_ms / played) as f32,
+            ..self.stats
+        }
+    }
+}
