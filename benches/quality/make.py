@@ -146,4 +146,5 @@ def main():
         (folder / "case.json").write_text(json.dumps(dict(segments=segments, events=events)))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,3 +1,4 @@
-//! Criterion benchmarks against the best, and the harness that runs the voice engines side by side.
+//! Criterion benchmarks against the best, and the harnesses that run voice engines and jitter buffers side by side.
 
+pub mod receive;
 pub mod voice;
