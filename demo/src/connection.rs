@@ -12,6 +12,7 @@ use soft_phone_sip::transaction::Flow;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
+use crate::allowance::Allowance;
 use crate::driver::{Handle, Input};
 use crate::http::{Site, is_origin_allowed, text};
 
@@ -97,7 +98,7 @@ async fn relay(socket: &mut WebSocket, flow: Flow, driver: &Handle, mut queue: m
     let mut ping = interval(PING_INTERVAL);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut heard = Instant::now();
-    let mut allowance = Allowance::new(heard);
+    let mut allowance = Allowance::new(RATE, BURST, heard);
     loop {
         let message = tokio::select! {
             received = socket.recv() => {
@@ -147,43 +148,9 @@ fn as_message(payload: Vec<u8>) -> Message {
     }
 }
 
-/// A token bucket: [`RATE`] messages a second, [`BURST`] at once.
-struct Allowance {
-    left: f64,
-    at: Instant,
-}
-
-impl Allowance {
-    fn new(now: Instant) -> Allowance {
-        Allowance { left: BURST, at: now }
-    }
-
-    fn take(&mut self, now: Instant) -> bool {
-        self.left = (self.left + now.saturating_duration_since(self.at).as_secs_f64() * RATE).min(BURST);
-        self.at = now;
-        let enough = self.left >= 1.0;
-        if enough {
-            self.left -= 1.0;
-        }
-        enough
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_allowance_fills_up_with_time() {
-        let start = Instant::now();
-        let mut allowance = Allowance::new(start);
-        let taken = (0..1_000).filter(|_| allowance.take(start)).count();
-        assert_eq!(taken, BURST as usize);
-        assert!(!allowance.take(start + Duration::from_millis(10)));
-        assert!(allowance.take(start + Duration::from_millis(30)));
-        let later = start + Duration::from_secs(3_600);
-        assert_eq!((0..1_000).filter(|_| allowance.take(later)).count(), BURST as usize);
-    }
 
     #[test]
     fn what_is_not_utf_8_goes_as_binary() {

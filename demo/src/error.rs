@@ -33,6 +33,8 @@ pub enum Error {
         /// What is wrong with it.
         source: soft_phone_sip::Error,
     },
+    /// The CRM's database cannot be opened or written.
+    Database(rusqlite::Error),
 }
 
 impl Error {
@@ -51,6 +53,7 @@ impl fmt::Display for Error {
             Error::NotLoopback { listen } => write!(f, "{listen} is not a loopback address"),
             Error::Listen { listen, source } => write!(f, "cannot listen on {listen}: {source}"),
             Error::User { name, source } => write!(f, "user {name}: {source}"),
+            Error::Database(source) => write!(f, "the database: {source}"),
         }
     }
 }
@@ -60,6 +63,7 @@ impl std::error::Error for Error {
         match self {
             Error::Listen { source, .. } => Some(source),
             Error::User { source, .. } => Some(source),
+            Error::Database(source) => Some(source),
             Error::NotBuilt { .. } | Error::NotLoopback { .. } => None,
         }
     }

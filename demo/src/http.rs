@@ -20,6 +20,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::User;
 use crate::connection::{self, Gate};
+use crate::crm::{self, Crm};
 use crate::server::DOMAIN;
 
 /// What the element needs (its README says why), and nothing for anybody else. `connect-src` lets the page reach a
@@ -42,12 +43,14 @@ pub(crate) struct Site {
 }
 
 /// All routes of the demo.
-pub(crate) fn router(site: Arc<Site>, dist: PathBuf, extra: Option<PathBuf>) -> Router {
+pub(crate) fn router(site: Arc<Site>, crm: Arc<Crm>, dist: PathBuf, extra: Option<PathBuf>) -> Router {
     let mut router = Router::new()
         .route("/", get(|| page(HTML, include_str!("../www/index.html"))))
         .route("/floating", get(|| page(HTML, include_str!("../www/floating.html"))))
         .route("/demo/page.js", get(|| page(SCRIPT, include_str!("../www/page.js"))))
         .route("/demo/page.css", get(|| page(STYLE, include_str!("../www/page.css"))))
+        .route("/demo/crm.js", get(|| page(SCRIPT, include_str!("../www/crm.js"))))
+        .route("/demo/crm.css", get(|| page(STYLE, include_str!("../www/crm.css"))))
         .route("/demo/favicon.svg", get(|| page("image/svg+xml", include_str!("../www/favicon.svg"))))
         .route("/account/{name}", get(account))
         .route("/ws", get(connection::upgrade))
@@ -59,10 +62,12 @@ pub(crate) fn router(site: Arc<Site>, dist: PathBuf, extra: Option<PathBuf>) -> 
     router
         .fallback(|| async { text(StatusCode::NOT_FOUND, "no such page") })
         .with_state(site)
+        .merge(crm::router(crm))
         .layer(middleware::from_fn(loopback_names_only))
         .layer(always(CONTENT_SECURITY_POLICY, POLICY))
         .layer(always(X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(always(REFERRER_POLICY, "no-referrer"))
+        // Not `no-referrer`: forms would then come without their origin, which is what tells them from forged ones.
+        .layer(always(REFERRER_POLICY, "same-origin"))
         // Files change with each build, accounts with each start.
         .layer(always(CACHE_CONTROL, "no-store"))
 }
@@ -83,7 +88,7 @@ pub(crate) fn text(status: StatusCode, body: &str) -> Response {
 /// The account JSON, version 1: what a phone needs to sign in.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Account<'a> {
+pub(crate) struct Account<'a> {
     version: u32,
     server: [String; 1],
     uri: String,
@@ -102,6 +107,24 @@ struct Owner<'a> {
     name: &'a str,
 }
 
+impl<'a> Account<'a> {
+    /// A user's, at the name that the browser knows this server by.
+    pub(crate) fn of(user: &'a User, host: &str) -> Account<'a> {
+        Account {
+            version: 1,
+            server: [format!("ws://{host}/ws")],
+            uri: format!("sip:{}@{DOMAIN}", user.number),
+            username: &user.number,
+            password: &user.password,
+            ha1: None,
+            display_name: &user.display_name,
+            ice_servers: [],
+            ice_transport_policy: "all",
+            user: Owner { id: &user.name, name: &user.display_name },
+        }
+    }
+}
+
 async fn account(State(site): State<Arc<Site>>, Path(name): Path<String>, headers: HeaderMap) -> Response {
     // Browsers say who asks; another site gets nothing, not even a response it could not read.
     let asked_by = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
@@ -114,19 +137,7 @@ async fn account(State(site): State<Arc<Site>>, Path(name): Path<String>, header
     let Some(host) = headers.get(HOST).and_then(|host| host.to_str().ok()) else {
         return text(StatusCode::BAD_REQUEST, "a Host header is needed");
     };
-    axum::Json(Account {
-        version: 1,
-        server: [format!("ws://{host}/ws")],
-        uri: format!("sip:{}@{DOMAIN}", user.number),
-        username: &user.number,
-        password: &user.password,
-        ha1: None,
-        display_name: &user.display_name,
-        ice_servers: [],
-        ice_transport_policy: "all",
-        user: Owner { id: &user.name, name: &user.display_name },
-    })
-    .into_response()
+    axum::Json(Account::of(user, host)).into_response()
 }
 
 async fn loopback_names_only(request: Request, next: Next) -> Response {

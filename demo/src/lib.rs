@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+mod allowance;
 mod connection;
+mod crm;
 mod driver;
 pub mod echo;
 mod error;
@@ -10,5 +12,5 @@ mod running;
 pub mod server;
 
 pub use error::Error;
-pub use options::{DEFAULT_PORT, Options, User};
+pub use options::{Agent, DEFAULT_PORT, Options, User};
 pub use running::{Running, start};

@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use soft_phone_demo::{Error, Options, Running, start};
+use soft_phone_demo::{Agent, Error, Options, Running, start};
 
-const USAGE: &str = "usage: soft-phone-demo [--listen ADDRESS:PORT] [--dist FOLDER]
+const USAGE: &str = "usage: soft-phone-demo [--listen ADDRESS:PORT] [--dist FOLDER] [--database FILE]
 
   --listen  a loopback address; port 0 takes any free one (default 127.0.0.1:8080, or another port when it is taken)
-  --dist    the folder that `cargo xtask build` wrote (default component/dist)";
+  --dist    the folder that `cargo xtask build` wrote (default component/dist)
+  --database
+            where the CRM keeps contacts and calls (default: in memory, until the demo ends)";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -24,14 +26,20 @@ async fn main() -> ExitCode {
         println!("{USAGE}");
         return ExitCode::SUCCESS;
     }
-    let running = match serve(&command).await {
+    let agents = Agent::demo();
+    let running = match serve(&command, &agents).await {
         Ok(running) => running,
         Err(error) => {
             eprintln!("soft-phone-demo: {error}");
             return ExitCode::FAILURE;
         }
     };
-    println!("http://{}/", running.addr);
+    println!("two phones:  http://{}/", running.addr);
+    println!("small CRM:   http://{}/crm/", running.addr);
+    for agent in &agents {
+        let phone = if agent.has_phone { &agent.user.number } else { "no phone" };
+        println!("             {:<6} password {}  ({phone})", agent.user.name, agent.password);
+    }
     if let Err(error) = tokio::signal::ctrl_c().await {
         eprintln!("soft-phone-demo: Ctrl-C cannot be waited for: {error}");
     }
@@ -40,8 +48,8 @@ async fn main() -> ExitCode {
 }
 
 /// Starts on the address that was asked for; the default port gives way to another when it is taken.
-async fn serve(command: &Command) -> Result<Running, Error> {
-    let mut options = Options::default();
+async fn serve(command: &Command, agents: &[Agent]) -> Result<Running, Error> {
+    let mut options = Options { agents: agents.to_vec(), database: command.database.clone(), ..Options::default() };
     if let Some(dist) = &command.dist {
         options.dist.clone_from(dist);
     }
@@ -64,6 +72,7 @@ async fn serve(command: &Command) -> Result<Running, Error> {
 struct Command {
     listen: Option<SocketAddr>,
     dist: Option<PathBuf>,
+    database: Option<PathBuf>,
     help: bool,
 }
 
@@ -79,6 +88,7 @@ impl Command {
                     command.listen = Some(address);
                 }
                 "--dist" => command.dist = Some(value()?.into()),
+                "--database" => command.database = Some(value()?.into()),
                 "--help" | "-h" => command.help = true,
                 _ => return Err(format!("unknown argument {argument}")),
             }
@@ -98,7 +108,8 @@ mod tests {
     #[test]
     fn arguments() {
         assert_eq!(parse(""), Ok(Command::default()));
-        let command = parse("--listen 127.0.0.1:0 --dist somewhere").unwrap();
+        let command = parse("--listen 127.0.0.1:0 --dist somewhere --database crm.sqlite").unwrap();
+        assert_eq!(command.database, Some(PathBuf::from("crm.sqlite")));
         assert_eq!(command.listen, Some("127.0.0.1:0".parse().unwrap()));
         assert_eq!(command.dist, Some(PathBuf::from("somewhere")));
         assert!(parse("-h").unwrap().help);

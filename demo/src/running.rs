@@ -10,8 +10,9 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::connection::{Gate, MAX_CONNECTIONS};
+use crate::crm::Crm;
 use crate::http::{self, Site};
-use crate::{Error, Options, driver};
+use crate::{Error, Options, User, driver};
 
 /// How long the connections may take to send what is left and to close.
 const GRACE: Duration = Duration::from_secs(2);
@@ -31,9 +32,10 @@ pub struct Running {
 ///
 /// # Errors
 /// [`Error::NotBuilt`] without the phone's files, [`Error::NotLoopback`] for an address that others could reach,
-/// [`Error::Listen`] when the port is taken, [`Error::User`] for a name that cannot stand in a SIP message.
+/// [`Error::Listen`] when the port is taken, [`Error::User`] for a name that cannot stand in a SIP message, [`Error::Database`] when the CRM's
+/// file is none.
 pub async fn start(options: Options) -> Result<Running, Error> {
-    let Options { listen, dist, extra, users } = options;
+    let Options { listen, dist, extra, users, agents, database } = options;
     if !listen.ip().is_loopback() {
         return Err(Error::NotLoopback { listen });
     }
@@ -44,10 +46,13 @@ pub async fn start(options: Options) -> Result<Running, Error> {
     let addr = listener.local_addr().map_err(|source| Error::Listen { listen, source })?;
 
     let (stop, stopped) = watch::channel(false);
-    let (handle, driver) = driver::start(&users, addr.ip(), stopped.clone())?;
+    let crm = Crm::open(agents.clone(), database.as_deref()).await?;
+    let phones = agents.into_iter().filter(|agent| agent.has_phone).map(|agent| agent.user);
+    let registrars: Vec<User> = users.iter().cloned().chain(phones).collect();
+    let (handle, driver) = driver::start(&registrars, addr.ip(), stopped.clone())?;
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let site = Arc::new(Site { users, gate: Gate::new(handle, room.clone()) });
-    let router = http::router(site, dist, extra);
+    let router = http::router(site, crm, dist, extra);
     let server = tokio::spawn(async move {
         let serving = axum::serve(listener, router).with_graceful_shutdown(until(stopped));
         // `serve` gives no error: it waits and tries again when `accept` fails.

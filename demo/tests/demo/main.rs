@@ -4,6 +4,7 @@
 
 mod abuse;
 mod calls;
+mod crm;
 mod echo;
 mod http;
 mod peer;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use soft_phone_demo::{Options, Running, User, start};
+use soft_phone_demo::{Agent, Options, Running, User, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -35,14 +35,27 @@ pub fn users() -> Vec<User> {
     vec![user("alice", "1001"), user("bob", "1002"), user("carol", "1003")]
 }
 
+/// Dora and Egon, and Frida, who has no phone; their passwords are their names backwards.
+pub fn agents() -> Vec<Agent> {
+    let agent = |agent: Agent| Agent { password: agent.user.name.chars().rev().collect(), ..agent };
+    Agent::demo().into_iter().map(agent).collect()
+}
+
 impl Site {
     pub async fn start() -> Site {
+        Site::start_with(None).await
+    }
+
+    /// With a database that may be there already.
+    pub async fn start_with(database: Option<PathBuf>) -> Site {
         let folder = folder();
         let options = Options {
             listen: "127.0.0.1:0".parse().unwrap(),
             dist: folder.join("dist"),
             extra: Some(folder.join("extra")),
             users: users(),
+            agents: agents(),
+            database,
         };
         let running = start(options).await.unwrap();
         Site { addr: running.addr, running: Some(running), folder }
@@ -68,7 +81,7 @@ impl Site {
         self.exchange(&request).await
     }
 
-    async fn exchange(&self, request: &str) -> (u16, String, String) {
+    pub async fn exchange(&self, request: &str) -> (u16, String, String) {
         let mut stream = TcpStream::connect(self.addr).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
@@ -84,7 +97,17 @@ impl Site {
         let answer = String::from_utf8_lossy(&answer).into_owned();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, head.to_ascii_lowercase(), body.to_owned())
+        // Names of headers are in any letters; the values of some are not.
+        let head: Vec<String> = head.lines().map(lower_name).collect();
+        (status, head.join("\r\n"), body.to_owned())
+    }
+}
+
+/// A header line with its name in small letters.
+fn lower_name(line: &str) -> String {
+    match line.split_once(": ") {
+        Some((name, value)) => format!("{}: {value}", name.to_ascii_lowercase()),
+        None => line.to_owned(),
     }
 }
 
