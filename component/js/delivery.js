@@ -7,6 +7,7 @@ const LONGEST_MS = 300_000;
 /** Browsers refuse a beacon, and a request that outlives its page, above 64 KiB. */
 const MOST_BYTES = 60 * 1024;
 const MOST_EVENTS = 50;
+const FORM = { 'Content-Type': 'application/x-www-form-urlencoded;charset=UTF-8' };
 
 /**
  * How long to wait after so many failures in a row, ms: doubled each time, and half as much again at random, so that
@@ -36,12 +37,16 @@ export function requests(style, events, csrf) {
   if (style === 'zammad') {
     return events.flatMap(zammad).map(([key, fields]) => ({
       key,
-      headers: { ...headers, 'Content-Type': 'application/x-www-form-urlencoded;charset=UTF-8' },
+      headers: { ...headers, ...FORM },
       body: String(form(fields, csrf)),
     }));
   }
   const ids = events.map((event) => event.id);
   const key = ids.length === 1 ? ids[0] : `${ids[0]}.${ids.at(-1)}.${ids.length}`;
+  if (style === 'form') {
+    const body = String(form({ events: JSON.stringify(events) }, csrf));
+    return [{ key, headers: { ...headers, ...FORM }, body }];
+  }
   const body = JSON.stringify({ ...(csrf ? { [csrf[0]]: csrf[1] } : {}), events });
   return [{ key, headers: { ...headers, 'Content-Type': 'application/json' }, body }];
 }
@@ -119,6 +124,20 @@ export function judge(style, answer, events) {
   // An answer that says nothing of what was asked is as good as none.
   if (!told.length) return { verdict: 'retry' };
   return { verdict: 'done', results: new Map(told.map((it) => [it.id, it])) };
+}
+
+/** How long the next page of a tab may take to go on with a call, and any page with one of a page that crashed, ms. */
+const TAKING_UP_MS = 21_000;
+const CRASHED_MS = 10_000;
+
+/**
+ * How long a call without a page may still be taken up by another one, ms; 0 when it may not. `row.left` is when its page
+ * went and left it to the next one.
+ */
+export function grace(row, now) {
+  if (!row.live || !row.snapshot?.answeredAt) return 0;
+  const until = row.left ? row.left + TAKING_UP_MS : row.seen + CRASHED_MS;
+  return Math.min(TAKING_UP_MS, Math.max(0, until - now));
 }
 
 /** The end of a call whose page is gone without a word: what is known, up to when it was seen last. */

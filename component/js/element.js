@@ -1,4 +1,6 @@
 // Follows wasm-bindgen's glue in the same module: the class is a shell, the phone is the wasm behind it.
+import { join } from './tabs.js';
+
 await __wbg_init();
 
 /** Why a promise of the phone was rejected. */
@@ -35,6 +37,12 @@ setUp(
 
 const attributes = attributeTable();
 
+// What is loaded only where its attribute stands.
+const extras = {
+  'click-to-call': () => import('./click-to-call.js'),
+  'lookup-url': () => import('./lookup.js'),
+};
+
 /**
  * A SIP phone. Its attributes, properties, methods and events are described in custom-elements.json.
  */
@@ -53,6 +61,7 @@ export class SoftPhone extends HTMLElement {
       if (this.#reports) this.#reports.report(state, call);
       else if (this.hasAttribute('calls-url')) this.#untold.push([state, call]);
     });
+    this.#phone.setTabs((key) => join({ element: this, phone: this.#phone, SoftPhoneError }, key));
   }
 
   #loading = null;
@@ -72,6 +81,36 @@ export class SoftPhone extends HTMLElement {
     });
   }
 
+  // attribute -> promise of what it has brought: `{changed(), close()}`.
+  #extras = new Map();
+  #hooks = new Set();
+
+  /** Begins and ends what the markup asks for. */
+  #attend() {
+    const phone = this.#phone;
+    for (const [attribute, load] of Object.entries(extras)) {
+      const running = this.#extras.get(attribute);
+      const wanted = this.isConnected && this.hasAttribute(attribute);
+      if (running) {
+        if (!wanted) this.#extras.delete(attribute);
+        running.then((extra) => (wanted ? extra?.changed() : extra?.close()));
+      } else if (wanted) {
+        const begun = load().then(({ open }) => open({
+          element: this,
+          hooks: this.#hooks,
+          owner: () => phone.owner(),
+          call: (dial, number, source) => phone.callFrom(dial, number, source),
+          setContact: (id, contact, names) => phone.setContact(id, contact, names),
+        })).catch((error) => {
+          this.#extras.delete(attribute);
+          const detail = { code: 'not-loaded', message: `${attribute} does not work: ${error.message}` };
+          this.dispatchEvent(new CustomEvent('soft-phone-error', { bubbles: true, composed: true, detail }));
+        });
+        this.#extras.set(attribute, begun);
+      }
+    }
+  }
+
   connectedCallback() {
     // Properties that were set before the class was known lie on the instance and hide the accessors.
     for (const property of ['account', 'credentials', 'devices', ...attributes.map(([, property]) => property)]) {
@@ -82,6 +121,7 @@ export class SoftPhone extends HTMLElement {
     }
     this.#phone.connected();
     this.#report();
+    this.#attend();
   }
 
   disconnectedCallback() {
@@ -91,12 +131,14 @@ export class SoftPhone extends HTMLElement {
       if (this.isConnected) return;
       this.#reports?.close();
       this.#reports = this.#loading = null;
+      this.#attend();
     });
   }
   attributeChangedCallback(name, before, after) {
     if (before === after) return;
     this.#phone.changed(name);
     if (name === 'calls-url' && this.isConnected) this.#report();
+    if (name in extras || name === 'scan-text') this.#attend();
   }
 
   // Secrets go in and never come out.
@@ -108,6 +150,7 @@ export class SoftPhone extends HTMLElement {
   get registration() { return this.#phone.registration(); }
   get calls() { return this.#phone.calls(); }
   get history() { return this.#phone.history(); }
+  get leader() { return this.#phone.leads(); }
 
   get devices() { return this.#phone.devices(); }
   set devices(devices) { this.#phone.setDevices(devices); }
@@ -128,6 +171,18 @@ export class SoftPhone extends HTMLElement {
   /** What became known of a call late; settles with false for a call that is not known. */
   updateCall(id, facts) {
     return Promise.resolve(this.#loading).then(() => this.#reports?.update(String(id), { ...facts }) ?? false);
+  }
+  /** More elements of the page that are numbers; the function that it returns takes them back. */
+  addNumbers({ selector, number, exclusive }) {
+    // Throws for what is no selector.
+    document.createDocumentFragment().querySelector(selector);
+    const hook = { selector: String(selector), number, exclusive: Boolean(exclusive) };
+    this.#hooks.add(hook);
+    this.#attend();
+    return () => {
+      this.#hooks.delete(hook);
+      this.#attend();
+    };
   }
   diagnostics() { return this.#phone.diagnostics(); }
 }

@@ -1,11 +1,14 @@
 // The voice engine between microphone and uplink: one audio context for the page, one worklet node for each microphone.
 // Loaded when the first call needs it: it is no part of what a page downloads to be ready for calls.
 
+import { open, rest } from './studio.js';
+
 const PROCESSOR = 'soft-phone-processor';
 // The engine for browsers with SIMD, and the one for those without.
 const ENGINES = ['engine.wasm', 'engine-scalar.wasm'];
-// What the engine runs at; a device of another rate is resampled by the browser.
-const RATES = [8000, 16000, 32000, 44100, 48000];
+// The stage of the neural engine, see `host.rs`, and its weights: 277 kB, loaded when it is asked for.
+const NEURAL = 1 << 6;
+const NETWORK = 'suppressor.bin';
 // How long the browser may take to let a new context run. After that it waits for the user, and the call does not.
 const PATIENCE_MS = 1000;
 // A worklet reports ten times a second; one that is silent for twice this long is dead.
@@ -30,46 +33,41 @@ async function engine() {
   throw refused;
 }
 
-function makeContext() {
-  const context = new AudioContext();
-  if (RATES.includes(context.sampleRate)) return context;
-  context.close().catch(() => {});
-  return new AudioContext({ sampleRate: 48000 });
+let loadingNetwork;
+
+/** The weights of the neural engine. */
+function network() {
+  loadingNetwork ??= fetch(beside(NETWORK)).then((response) => {
+    if (!response.ok) throw new Error(`${NETWORK}: ${response.status}`);
+    return response.arrayBuffer();
+  });
+  return loadingNetwork;
 }
 
-/** The context with the processor in it, the engine, and the bus of all that the loudspeaker plays. */
-async function makeStudio() {
-  const context = makeContext();
-  try {
-    const [module] = await Promise.all([engine(), context.audioWorklet.addModule(beside('processor.js'))]);
-    const speaker = new GainNode(context, { channelCount: 1, channelCountMode: 'explicit' });
-    return { context, module, speaker, nodes: new Set() };
-  } catch (error) {
-    context.close().catch(() => {});
-    throw error;
-  }
+/** The context with the processor in it, and the engine. */
+async function load() {
+  const studio = await open();
+  const [module] = await Promise.all([engine(), studio.context.audioWorklet.addModule(beside('processor.js'))]);
+  return { studio, module };
 }
 
-let studio;
+let loading;
 
 /** Loads everything ahead of the first call, as far as it is not there yet. */
 export function prepare() {
-  studio ??= makeStudio().then((made) => {
+  loading ??= load().then((loaded) => {
     // A browser may close it, as it does when its sound service ends: the next call has a new one.
-    made.context.addEventListener('statechange', () => { if (made.context.state === 'closed') studio = undefined; });
-    rest(made);
-    return made;
+    loaded.studio.context.addEventListener('statechange', () => { if (loaded.studio.context.state === 'closed') loading = undefined; });
+    return loaded;
   }, (error) => {
-    studio = undefined;
+    loading = undefined;
     throw error;
   });
-  return studio;
+  return loading;
 }
 
-/** A context that nobody uses must not keep the sound card awake. */
-function rest({ context, nodes }) {
-  if (nodes.size === 0) context.suspend().catch(() => {});
-}
+/** Loads what buffers and conceals what is received. */
+export const receive = () => import('./receive.js');
 
 /** One microphone on its way through the engine. */
 class Graph {
@@ -86,9 +84,11 @@ class Graph {
   #underruns = [];
   #state;
   #started = false;
+  #stages;
+  #learning = false;
 
-  constructor(studio, microphone, stages, report) {
-    const { context, module } = studio;
+  constructor(studio, module, microphone, stages, report) {
+    const { context } = studio;
     this.#studio = studio;
     this.#report = report;
     this.#node = new AudioWorkletNode(context, PROCESSOR, {
@@ -101,9 +101,10 @@ class Graph {
     this.#node.onprocessorerror = () => this.#fail('processor error');
     this.#node.connect(this.#destination);
     studio.speaker.connect(this.#node, 0, 1);
-    studio.nodes.add(this);
+    studio.users.add(this);
     context.addEventListener('statechange', this.#look);
     context.resume().catch(() => {});
+    this.#learn(stages);
   }
 
   /** From now on it tells how it does. */
@@ -133,14 +134,44 @@ class Graph {
     this.#heard.set(stream, source);
   }
 
-  configure(stages) { this.#node?.port.postMessage({ stages }); }
+  /** The loudspeaker plays this stream no more. */
+  deafen(stream) {
+    this.#heard.get(stream)?.disconnect();
+    this.#heard.delete(stream);
+  }
+
+  configure(stages) {
+    this.#node?.port.postMessage({ stages });
+    this.#learn(stages);
+  }
+
+  // Until the weights are there, and without them, noise is suppressed by the spectral engine.
+  async #learn(stages) {
+    if (stages !== this.#stages) this.#underruns = [];
+    this.#stages = stages;
+    if (!(stages & NEURAL) || this.#learning) return;
+    this.#learning = true;
+    try {
+      const file = await network();
+      this.#node?.port.postMessage({ network: file });
+    } catch (error) {
+      this.#lack(error.message);
+    }
+  }
+
+  // Asked for anew, it is loaded anew.
+  #lack(reason) {
+    loadingNetwork = undefined;
+    this.#learning = false;
+    if (this.#node) this.#report('lacks', reason);
+  }
 
   /** After a gesture of the user. */
   resume() { this.#studio.context.resume().catch(() => {}); }
 
   release() {
     if (!this.#node) return;
-    const { context, speaker, nodes } = this.#studio;
+    const { context, speaker, users } = this.#studio;
     clearInterval(this.#timer);
     context.removeEventListener('statechange', this.#look);
     this.#source.disconnect();
@@ -151,7 +182,7 @@ class Graph {
     this.#node.port.postMessage('end');
     this.#node = null;
     for (const track of this.stream.getTracks()) track.stop();
-    nodes.delete(this);
+    users.delete(this);
     rest(this.#studio);
   }
 
@@ -166,12 +197,15 @@ class Graph {
     this.#report(state);
   };
 
-  #take({ statistics, share, overload, failed }) {
+  #take({ statistics, share, overload, stages, failed, lacks }) {
     if (failed !== undefined) return this.#fail(failed);
+    if (lacks !== undefined) return this.#lack(lacks);
     if (share === undefined) return;
     this.#lastReport = performance.now();
     this.#missed = 0;
     if (statistics) this.#report('statistics', statistics, share);
+    // What was late with other stages is being taken care of.
+    if (stages !== this.#stages) return;
     if (overload) this.#report('overload', 'audio falls behind the clock');
     else if (this.#lacks()) this.#report('overload', 'the browser ran out of sound');
   }
@@ -206,9 +240,11 @@ class Graph {
  * @param {MediaStream} microphone
  * @param {number} stages which are switched on, see `engine_configure`
  * @param {(event: string, detail?: any, share?: number) => void} report `running`, `blocked` (the browser waits for the
- *   user), `statistics` with the engine's figures and the share of real time, `overload` and `failed` with a reason
+ *   user), `statistics` with the engine's figures and the share of real time, `overload`, `failed` and `lacks` (there is no
+ *   neural engine) with a reason
  * @returns {Promise<Graph>} rejected where any part of it cannot be had
  */
 export async function attach(microphone, stages, report) {
-  return new Graph(await prepare(), microphone, stages, report);
+  const { studio, module } = await prepare();
+  return new Graph(studio, module, microphone, stages, report);
 }

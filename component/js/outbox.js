@@ -1,13 +1,13 @@
 // Call events that wait for the application's server, in IndexedDB: written before they are sent, gone when the server
 // has said that it has them. All tabs of the origin share it; a Web Lock lets one of them send at a time.
 //
-//   calls   {id, scope, owner, seq, snapshot, extra, live, seen, wrapUp}   a call, the last 500
-//   outbox  {n, scope, event}                                              to be sent, in this order
-//   dead    {n, scope, event, status, reason, at}                          what the server refused for good
+//   calls   {id, scope, owner, seq, snapshot, extra, live, seen, left, wrapUp}   a call, the last 500
+//   outbox  {n, scope, event}                                                    to be sent, in this order
+//   dead    {n, scope, event, status, reason, at}                                what the server refused for good
 //
 // `scope` is URL and user: what one user has done is never sent in the name of another.
 
-import { batch, interrupted, judge, requests, wait } from './delivery.js';
+import { batch, grace, interrupted, judge, requests, wait } from './delivery.js';
 
 const DATABASE = 'soft-phone';
 const KEPT = 500;
@@ -50,8 +50,8 @@ export class Outbox {
   /** Why nothing is sent: `sign-in`, `unreachable`, or null. */
   state = null;
 
-  /** `phone` gives `target() → {scope, url, style, csrf} | null`, `askAgain()`, `changed(what)`,
-   * `known(event, result)`. */
+  /** `phone` gives `target() → {scope, url, style, csrf} | null`, `sends()`: whether it is this tab that sends,
+   * `askAgain()`, `changed(what)`, `known(event, result)`. */
   constructor(database, phone) {
     this.#database = database;
     this.phone = phone;
@@ -94,6 +94,23 @@ export class Outbox {
       store('calls').put(row);
       store('outbox').add({ scope: row.scope, event });
       return true;
+    });
+  }
+
+  /** How long calls of an owner that is gone may still be taken up by another page, ms. */
+  async grace(owner) {
+    const rows = await done(this.#database.transaction('calls').objectStore('calls').getAll());
+    return Math.max(0, ...rows.filter((row) => row.owner === owner).map((row) => grace(row, Date.now())));
+  }
+
+  /** Goes on with a call of another page: its row, as it is from now on, or null when it is not known. */
+  take(id, owner) {
+    return this.#write(['calls'], async (store) => {
+      const row = await done(store('calls').get(id));
+      if (!row) return null;
+      Object.assign(row, { owner, live: true, left: null, seen: Date.now() });
+      store('calls').put(row);
+      return row;
     });
   }
 
@@ -177,10 +194,10 @@ export class Outbox {
     this.#stop = new AbortController();
   }
 
-  /** Sends all there is, in this tab or in whichever is at it. */
+  /** Sends all there is, where it is this tab that sends; of several phones of one user, whichever is at it. */
   async drain() {
     this.#news = true;
-    if (this.#draining || !this.phone.target()) return;
+    if (this.#draining || !this.phone.sends() || !this.phone.target()) return;
     this.#draining = true;
     const { signal } = this.#stop;
     try {

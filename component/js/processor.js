@@ -2,47 +2,9 @@
 // Input 0 is the microphone, input 1 what the loudspeaker plays, output 0 what is sent.
 // In this scope there is no fetch, no performance, no TextDecoder, and no clock but Date.now().
 
+import { Watch } from './watch.js';
+
 const REPORTS_PER_SECOND = 10;
-
-/**
- * Tells whether audio keeps up with the wall clock. A host renders in bursts of its own size, so what counts is the
- * least lag of each quarter of a second: the one at the end of a burst. A clock that is set, or a machine that sleeps,
- * moves one quarter only; an overload moves them all.
- */
-class Watch {
-  static QUARTER_MS = 250;
-  // Audio below 0.97 of the wall clock's time, over a second.
-  static LAG_MS = 30;
-
-  constructor() {
-    this.begin(Date.now());
-  }
-
-  begin(now) {
-    this.start = now;
-    this.frames = 0;
-    this.quarter = 0;
-    this.least = Infinity;
-    this.lags = [];
-  }
-
-  /** Frames were rendered by the time `now`; true when it did not keep up over the last second. */
-  note(now, frames) {
-    this.frames += frames;
-    const wall = now - this.start;
-    const lag = wall - this.frames * 1000 / sampleRate;
-    this.least = Math.min(this.least, lag);
-    if (wall < (this.quarter + 1) * Watch.QUARTER_MS) return false;
-    this.quarter = Math.floor(wall / Watch.QUARTER_MS);
-    this.lags.push(this.least);
-    this.least = Infinity;
-    if (this.lags.length < 5) return false;
-    const steps = this.lags.slice(1).map((late, index) => late - this.lags[index]);
-    const grown = this.lags[4] - this.lags[0];
-    this.lags.shift();
-    return grown > Watch.LAG_MS && steps.filter((step) => step > Watch.LAG_MS / 8).length >= 3;
-  }
-}
 
 class SoftPhoneProcessor extends AudioWorkletProcessor {
   constructor({ processorOptions: { module, stages } }) {
@@ -65,6 +27,7 @@ class SoftPhoneProcessor extends AudioWorkletProcessor {
     if (this.ended || !this.engine) return;
     try {
       if ('stages' in data) this.configure(data.stages);
+      else if ('network' in data) this.learn(new Uint8Array(data.network));
     } catch (error) {
       this.fail(error);
     }
@@ -72,6 +35,18 @@ class SoftPhoneProcessor extends AudioWorkletProcessor {
 
   configure(stages) {
     if (this.engine.engine_configure(this.state, stages) !== 0) throw new RangeError(`unusable stages: ${stages}`);
+    // What was late with other stages says nothing of these.
+    this.stages = stages;
+    this.watch.begin(Date.now());
+    this.overload = false;
+  }
+
+  // Weights of the neural engine. Without them noise is suppressed all the same, by the spectral one.
+  learn(file) {
+    const { memory, engine_network, engine_network_written } = this.engine;
+    const at = engine_network(this.state, file.length);
+    if (at) new Uint8Array(memory.buffer, at, file.length).set(file);
+    if (!at || engine_network_written(this.state) !== 0) this.port.postMessage({ lacks: 'the network is damaged' });
   }
 
   // The views die whenever the engine's memory grows. Made anew for that or for another quantum only: what is made for
@@ -133,7 +108,7 @@ class SoftPhoneProcessor extends AudioWorkletProcessor {
       this.engine.engine_statistics(this.state);
       statistics = this.statistics.slice();
     }
-    this.port.postMessage({ statistics, share, overload: this.overload });
+    this.port.postMessage({ statistics, share, overload: this.overload, stages: this.stages });
     this.sinceReport = 0;
     this.busy = 0;
     this.overload = false;

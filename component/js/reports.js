@@ -2,8 +2,9 @@
 // and sees to it that every call ends as one card, whatever becomes of the page. Loaded where there is such an attribute.
 //
 // A call belongs to the page that it is on, which holds a Web Lock for as long as it lives. Whoever gets the lock of a
-// page knows that it is gone, and ends the calls that it has left behind. Numbers grow by one from event to event, also
-// in what is sent last when a page goes, so a server that compares them takes the same end once.
+// page knows that it is gone, and ends the calls that it has left behind, unless another page has taken them up within
+// their time. Numbers grow by one from event to event, also from page to page and in what is sent last when a page goes,
+// so a server that compares them takes the same end once.
 
 import { beacons } from './delivery.js';
 import { contactOf, locked, openDatabase, Outbox } from './outbox.js';
@@ -23,6 +24,12 @@ const openPage = () => (page ??= (async () => {
   return { owner, database: await openDatabase() };
 })());
 
+/** Whom somebody has picked for a call stays, whatever the server thinks. */
+const amend = (row, extra) => {
+  Object.assign(row.extra, extra);
+  if (extra.contact) row.picked = true;
+};
+
 const hold = (name) => new Promise((resolve, reject) => {
   const granted = () => new Promise((release) => { resolve(release); });
   Promise.resolve(locked(name, {}, granted)).catch(reject);
@@ -36,6 +43,8 @@ export class Reports {
   #channel = new BroadcastChannel('soft-phone-calls');
   // Calls of this page that go on: id -> row.
   #live = new Map();
+  // Calls of another page that are being taken up: id -> when that is done.
+  #taking = new Map();
   // Ends of this very task: when it is the one in which the page goes, they go by a beacon.
   #last = new Map();
   #gone = false;
@@ -52,12 +61,14 @@ export class Reports {
     reports.#page = await openPage();
     reports.#outbox = new Outbox(reports.#page.database, {
       target: () => reports.#target(),
+      sends: () => phone.element.leader,
       askAgain: () => phone.askAgain(),
       changed: (what) => reports.#changed(what),
       known: (event, result) => reports.#known(event, result),
     });
     reports.#listen();
     reports.#start();
+    reports.#learn();
     return reports;
   }
 
@@ -90,9 +101,27 @@ export class Reports {
     this.#changed('delivered');
   }
 
+  // Knows how the world writes the numbers of the user's country.
+  #numbers = null;
+  #rules = '';
+
+  /** Loads it, where a country is known. A call that begins before is told of as it was dialled. */
+  #learn() {
+    const plan = this.#phone.owner()?.plan;
+    const rules = JSON.stringify(plan);
+    if (!plan?.country || rules === this.#rules) return;
+    this.#rules = rules;
+    import('./numbers.js').then(({ Numbers }) => { if (rules === this.#rules) this.#numbers = new Numbers(plan); }, () => {
+      // Built without it: numbers are told as they are.
+    });
+  }
+
   #drain() {
     // A page that goes holds no lock.
-    if (!this.#gone) this.#outbox.drain().catch(this.#failed);
+    if (this.#gone) return;
+    // The tab that has the phone sends.
+    if (this.#phone.element.leader) this.#outbox.drain().catch(this.#failed);
+    else this.#channel.postMessage({ drain: true });
   }
 
   /** The element is gone for good; what it has told is sent all the same. */
@@ -105,6 +134,7 @@ export class Reports {
   /** What the phone tells; `call` is a record as in the README, or what has changed of one. */
   report(state, call) {
     if (state === 'account') {
+      this.#learn();
       this.#outbox.wake();
       this.#changed('delivered');
     } else if (state === 'updated') {
@@ -117,6 +147,29 @@ export class Reports {
 
   #move(state, call) {
     const scope = this.#target()?.scope;
+    if (state === 'taken') {
+      this.#taking.set(call.id, this.#take(scope, call));
+      return;
+    }
+    const taking = this.#taking.get(call.id);
+    if (taking) {
+      this.#taking.set(call.id, taking.then(() => this.#note(scope, state, call)));
+      return;
+    }
+    this.#note(scope, state, call);
+  }
+
+  async #take(scope, call) {
+    const row = await this.#outbox.take(call.id, this.#page.owner).catch(this.#failed);
+    // Of another user's it is no business of this one.
+    if (row && row.scope === scope) this.#live.set(call.id, row);
+    this.#tick();
+    // What has been told meanwhile comes first, in its order.
+    const last = this.#taking.get(call.id);
+    setTimeout(() => { if (this.#taking.get(call.id) === last) this.#taking.delete(call.id); });
+  }
+
+  #note(scope, state, call) {
     const row = this.#live.get(call.id) ?? { id: call.id, scope, owner: this.#page.owner, seq: 0, extra: {}, live: true, wrapUp: false };
     // No account, so nobody whose call it is.
     if (!row.scope) return;
@@ -124,7 +177,8 @@ export class Reports {
     const { notes, outcome, ...snapshot } = call;
     if (notes) row.extra.notes = notes;
     if (outcome) row.extra.outcome = outcome;
-    row.snapshot = { ...snapshot, notes: '', outcome: null };
+    const world = (number) => (number && this.#numbers?.normalise(number)) || number;
+    row.snapshot = { ...snapshot, from: world(call.from), to: world(call.to), notes: '', outcome: null };
     if (state === 'ended') {
       this.#live.delete(call.id);
       row.live = false;
@@ -164,7 +218,7 @@ export class Reports {
     const extra = Object.fromEntries(['notes', 'outcome', 'recordingUrl', 'contact'].filter((name) => facts[name] !== undefined).map((name) => [name, facts[name]]));
     const live = this.#live.get(id);
     if (live) {
-      Object.assign(live.extra, extra);
+      amend(live, extra);
       this.#keep(live, 'updated');
       return true;
     }
@@ -172,7 +226,7 @@ export class Reports {
     const known = await this.#outbox.amend(id, (row) => {
       elsewhere = row.live;
       if (elsewhere) return null;
-      Object.assign(row.extra, extra);
+      amend(row, extra);
       row.wrapUp = false;
       return this.#event(row, 'updated');
     });
@@ -186,6 +240,8 @@ export class Reports {
   // on each call goes by a beacon. The server gets it twice at most, under one number.
   #leave() {
     this.#gone = true;
+    for (const row of this.#live.values()) this.#keep(Object.assign(row, { left: Date.now() }), null);
+    this.#live.clear();
     const target = this.#target(true);
     this.#outbox.stop();
     clearInterval(this.#timer);
@@ -203,21 +259,27 @@ export class Reports {
     this.#watched.add(owner);
     const { signal } = this.#listeners;
     const heir = this.#page.owner;
-    Promise.resolve(locked(ownerLock(owner), { signal }, () => this.#outbox.adopt(owner, heir))).then((rows) => {
+    const inherit = async () => {
+      const patience = await this.#outbox.grace(owner);
+      if (patience) await new Promise((resolve) => { setTimeout(resolve, patience); });
+      return signal.aborted ? [] : this.#outbox.adopt(owner, heir);
+    };
+    Promise.resolve(locked(ownerLock(owner), { signal }, inherit)).then((rows) => {
       this.#watched.delete(owner);
       for (const row of rows) if (row.wrapUp) this.#atDesk((desk) => desk.write(row));
       if (rows.length) this.#drain();
     }).catch((error) => { if (!signal.aborted) this.#failed(error); });
   }
 
-  #heard({ live, update, extra }) {
+  #heard({ live, update, extra, drain }) {
     if (live) this.#watch(live);
+    if (drain && this.#phone.element.leader) this.#drain();
     if (update && this.#live.has(update)) this.update(update, extra);
   }
 
   #known(event, result) {
     const row = this.#live.get(event.call.id);
-    if (row && result.contact) row.extra.contact = contactOf(result);
+    if (row && result.contact && !row.picked) row.extra.contact = contactOf(result);
   }
 
   // The account goes before the page does: what it was is remembered for the last words.

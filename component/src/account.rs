@@ -48,6 +48,19 @@ pub struct IceServer {
     pub credential: Option<String>,
 }
 
+/// The rules of an office's numbers; what it leaves out is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DialPlan {
+    /// ISO 3166 code of the country of numbers that are written without one.
+    pub country: String,
+    /// Dialled before numbers that are not the office's own: digits.
+    pub out_prefix: String,
+    /// Digits of the office's own numbers, at most; 0 to 15, as no number is longer (ITU-T E.164).
+    pub extension_max_digits: Option<u8>,
+    /// Emergency numbers: digits.
+    pub emergency: Vec<String>,
+}
+
 /// Everything that is needed to sign in and to call.
 #[derive(Clone, PartialEq)]
 pub struct Account {
@@ -67,6 +80,8 @@ pub struct Account {
     pub expires_at: Option<String>,
     /// The application's name for its user.
     pub user: Option<String>,
+    /// How numbers are written and dialled where the user sits.
+    pub dial_plan: DialPlan,
     /// What the application wants to see in requests that change something: a field's name and its value.
     pub csrf: Option<(String, String)>,
 }
@@ -87,6 +102,8 @@ pub struct Fallback {
     pub uri: String,
     /// The attribute `display-name`.
     pub display_name: String,
+    /// The attribute `country`.
+    pub country: String,
 }
 
 /// Why an account cannot be used.
@@ -133,6 +150,7 @@ impl Account {
             },
             expires_at: fields.text("expiresAt")?.map(str::to_owned),
             user: user(fields.get("user"))?,
+            dial_plan: dial_plan(fields.get("dialPlan"), &fallback.country)?,
             csrf: csrf(fields.get("csrf"))?,
         })
     }
@@ -240,6 +258,42 @@ fn user(value: &Value) -> Result<Option<String>, Invalid> {
     }
 }
 
+/// A country that the account leaves out comes from the markup, where one that is none is nobody's: markup must not keep
+/// anybody from signing in.
+fn dial_plan(value: &Value, country: &str) -> Result<DialPlan, Invalid> {
+    const AT_FAULT: Invalid = invalid("dialPlan");
+    let is_country = |code: &str| code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let country = Some(country.trim()).filter(|code| is_country(code)).unwrap_or_default();
+    let mut plan = DialPlan { country: country.to_owned(), ..DialPlan::default() };
+    let fields = match value {
+        Value::Null => return Ok(plan),
+        Value::Object(fields) => Fields(fields),
+        _ => return Err(AT_FAULT),
+    };
+    if let Some(country) = fields.text("country").map_err(|_| AT_FAULT)? {
+        plan.country = Some(country).filter(|code| is_country(code)).ok_or(AT_FAULT)?.to_owned();
+    }
+    if let Some(prefix) = fields.text("outPrefix").map_err(|_| AT_FAULT)? {
+        plan.out_prefix = Some(prefix).filter(|prefix| is_digits(prefix)).ok_or(AT_FAULT)?.to_owned();
+    }
+    plan.extension_max_digits = match fields.get("extensionMaxDigits") {
+        Value::Null => None,
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, from 0 to 15")]
+        Value::Number(most) if most.fract() == 0.0 && (0.0..=15.0).contains(most) => Some(*most as u8),
+        _ => return Err(AT_FAULT),
+    };
+    plan.emergency = match fields.get("emergency") {
+        Value::Null => Vec::new(),
+        Value::List(list) => {
+            let numbers = list.iter().map(|number| text(number).filter(|number| is_digits(number)));
+            numbers.collect::<Option<_>>().ok_or(AT_FAULT)?
+        }
+        _ => return Err(AT_FAULT),
+    };
+    Ok(plan)
+}
+
 fn csrf(value: &Value) -> Result<Option<(String, String)>, Invalid> {
     if *value == Value::Null {
         return Ok(None);
@@ -301,7 +355,7 @@ mod tests {
             "displayName": "Alice \"A\"", "expiresAt": "2026-01-01T10:00:00Z",
             "iceServers": [{"urls": "stun:s.example.com"},
                 {"urls": ["turn:t.example.com"], "username": "u", "credential": "c"}],
-            "iceTransportPolicy": "relay", "dialPlan": {"country": "RU"}, "somethingNew": {"a": [1]},
+            "iceTransportPolicy": "relay", "dialPlan": {"country": "RU", "outPrefix": "9", "extensionMaxDigits": 5, "emergency": ["112"]}, "somethingNew": {"a": [1]},
             "user": {"id": "7", "name": "Alice"}, "csrf": {"name": "__vtrftk", "value": "sid:0a1b"}
         })
     }
@@ -319,6 +373,13 @@ mod tests {
         assert!(account.relay_only);
         assert_eq!(account.user.as_deref(), Some("7"));
         assert_eq!(account.csrf, Some(("__vtrftk".to_owned(), "sid:0a1b".to_owned())));
+        let plan = DialPlan {
+            country: "RU".to_owned(),
+            out_prefix: "9".to_owned(),
+            extension_max_digits: Some(5),
+            emergency: vec!["112".to_owned()],
+        };
+        assert_eq!(account.dial_plan, plan);
         assert!(!format!("{account:?}").contains("secret"));
     }
 
@@ -345,6 +406,14 @@ mod tests {
             ("iceTransportPolicy", serde_json::json!("none"), Problem::AccountInvalid),
             ("user", serde_json::json!({"id": [7]}), Problem::AccountInvalid),
             ("user", serde_json::json!({"id": 7.5}), Problem::AccountInvalid),
+            ("dialPlan", serde_json::json!("RU"), Problem::AccountInvalid),
+            ("dialPlan", serde_json::json!({"country": "Russia"}), Problem::AccountInvalid),
+            ("dialPlan", serde_json::json!({"outPrefix": "9,"}), Problem::AccountInvalid),
+            ("dialPlan", serde_json::json!({"outPrefix": 9}), Problem::AccountInvalid),
+            ("dialPlan", serde_json::json!({"extensionMaxDigits": 2.5}), Problem::AccountInvalid),
+            ("dialPlan", serde_json::json!({"extensionMaxDigits": -1}), Problem::AccountInvalid),
+            ("dialPlan", serde_json::json!({"emergency": [112]}), Problem::AccountInvalid),
+            ("dialPlan", serde_json::json!({"emergency": "112"}), Problem::AccountInvalid),
             ("csrf", serde_json::json!("0a1b"), Problem::AccountInvalid),
             ("csrf", serde_json::json!({"name": "", "value": "x"}), Problem::AccountInvalid),
             ("csrf", serde_json::json!({"name": "t", "value": "x\r\nX-Evil: 1"}), Problem::AccountInvalid),
@@ -362,11 +431,15 @@ mod tests {
             server: "wss://a/ wss://b/".to_owned(),
             uri: "sip:7@x".to_owned(),
             display_name: "Seven".to_owned(),
+            country: "kz".to_owned(),
         };
         let account = Account::read(&Value::Object(vec![]), &fallback).unwrap();
         assert_eq!(account.servers, ["wss://a/", "wss://b/"]);
         assert_eq!((account.uri.to_string().as_str(), account.label().as_str()), ("sip:7@x", "Seven"));
         assert!(account.credentials.is_none());
+        assert_eq!(account.dial_plan.country, "kz");
+        let nowhere = Fallback { country: "Kazakhstan".to_owned(), ..fallback };
+        assert_eq!(Account::read(&Value::Object(vec![]), &nowhere).unwrap().dial_plan, DialPlan::default());
     }
 
     #[test]

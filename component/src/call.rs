@@ -8,7 +8,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::MediaStream;
 
-use crate::driver::{Driver, output};
+use crate::driver::{Driver, output, quietly};
 use crate::failure::{CLOSED, Failure};
 use crate::js;
 use crate::state::{Call, CallState, Problem};
@@ -38,10 +38,22 @@ impl SoftPhoneCall {
         SoftPhoneCall { shared, driver }
     }
 
-    fn ask(&self, request: impl FnOnce(&Rc<Driver>, u64) -> Promise) -> Promise {
+    /// Has it done by whoever has the phone.
+    fn ask(&self, method: &str, with: &[JsValue], request: impl FnOnce(&Rc<Driver>, u64) -> Promise) -> Promise {
         match self.driver.upgrade() {
-            Some(driver) => request(&driver, self.shared.key),
+            Some(driver) => {
+                let asked = driver.elsewhere(Some(&self.id()), method, with);
+                asked.unwrap_or_else(|| request(&driver, self.shared.key))
+            }
             None => js::rejected(&Failure::new(CLOSED, "the phone is gone")),
+        }
+    }
+
+    fn set_muted(&self, method: &str, muted: bool) {
+        let Some(driver) = self.driver.upgrade() else { return };
+        match driver.elsewhere(Some(&self.id()), method, &[]) {
+            Some(asked) => quietly(asked),
+            None => driver.mute(self.shared.key, muted),
         }
     }
 }
@@ -75,14 +87,7 @@ impl SoftPhoneCall {
     /// `{number, uri, name, contact}`.
     #[wasm_bindgen(getter)]
     pub fn remote(&self) -> JsValue {
-        let facts = self.shared.facts.borrow();
-        js::object(&[
-            ("number", facts.remote.number.as_str().into()),
-            ("uri", facts.remote.uri.as_str().into()),
-            ("name", facts.remote.name.as_str().into()),
-            ("contact", JsValue::NULL),
-        ])
-        .into()
+        output::far_end(&self.shared.facts.borrow()).into()
     }
 
     /// A `Date`.
@@ -147,31 +152,28 @@ impl SoftPhoneCall {
 
     /// Answers; settles when both can speak.
     pub fn answer(&self) -> Promise {
-        self.ask(Driver::answer)
+        self.ask("answer", &[], Driver::answer)
     }
 
     /// Refuses a call that comes in, with 486 unless told otherwise; settles when it is over.
     pub fn reject(&self, status: Option<u16>) -> Promise {
-        self.ask(|driver, key| driver.reject(key, status.unwrap_or(486)))
+        let status = status.unwrap_or(486);
+        self.ask("reject", &[status.into()], |driver, key| driver.reject(key, status))
     }
 
     /// Ends the call in whatever state it is; settles when it is over.
     pub fn hangup(&self) -> Promise {
-        self.ask(Driver::hangup)
+        self.ask("hangup", &[], Driver::hangup)
     }
 
     /// Cuts the microphone off.
     pub fn mute(&self) {
-        if let Some(driver) = self.driver.upgrade() {
-            driver.mute(self.shared.key, true);
-        }
+        self.set_muted("mute", true);
     }
 
     /// Lets the microphone through.
     pub fn unmute(&self) {
-        if let Some(driver) = self.driver.upgrade() {
-            driver.mute(self.shared.key, false);
-        }
+        self.set_muted("unmute", false);
     }
 
     /// Sends keypad tones, `{transport: "rtp" | "info"}`; settles when the last has been sent.
@@ -179,39 +181,44 @@ impl SoftPhoneCall {
     pub fn send_dtmf(&self, tones: &JsValue, options: &JsValue) -> Promise {
         let tones = tones.as_string().or_else(|| tones.as_f64().map(|digits| (digits as u64).to_string()));
         let transport = js::get(options, "transport").as_string();
-        self.ask(|driver, key| driver.send_dtmf(key, &tones.unwrap_or_default(), transport.as_deref()))
+        let (tones, chosen) =
+            (tones.unwrap_or_default(), js::object(&[("transport", js::text_or_null(transport.as_deref()))]));
+        let with = [tones.as_str().into(), chosen.into()];
+        self.ask("sendDtmf", &with, |driver, key| driver.send_dtmf(key, &tones, transport.as_deref()))
     }
 
     /// Puts the far end on hold; settles when it has agreed.
     pub fn hold(&self) -> Promise {
-        self.ask(Driver::hold)
+        self.ask("hold", &[], Driver::hold)
     }
 
     /// Takes the far end back from hold, and puts another call that is spoken in on hold.
     pub fn resume(&self) -> Promise {
-        self.ask(Driver::resume)
+        self.ask("resume", &[], Driver::resume)
     }
 
     /// Has the far end call `target`; settles when it was answered there, and this call is over.
     pub fn transfer(&self, target: &str) -> Promise {
-        self.ask(|driver, key| driver.transfer(key, target))
+        self.ask("transfer", &[target.into()], |driver, key| driver.transfer(key, target))
     }
 
     /// Connects the far end with that of another call; settles as `transfer` does.
     #[wasm_bindgen(js_name = transferTo)]
     pub fn transfer_to(&self, call: &JsValue) -> Promise {
-        self.ask(|driver, key| driver.transfer_to(key, call))
+        self.ask("transferTo", std::slice::from_ref(call), |driver, key| driver.transfer_to(key, call))
     }
 
     /// Sends a call that comes in to `target` (302); settles when it is over here.
     pub fn redirect(&self, target: &str) -> Promise {
-        self.ask(|driver, key| driver.redirect(key, target))
+        self.ask("redirect", &[target.into()], |driver, key| driver.redirect(key, target))
     }
 
     /// Says something about the call, also after it: in its record, and to the application's server.
     pub fn note(&self, text: &JsValue, disposition: &JsValue) {
-        if let Some(driver) = self.driver.upgrade() {
-            driver.note(&self.shared, text.as_string(), disposition.as_string());
+        let Some(driver) = self.driver.upgrade() else { return };
+        match driver.elsewhere(Some(&self.id()), "note", &[text.clone(), disposition.clone()]) {
+            Some(asked) => quietly(asked),
+            None => driver.note(&self.shared, text.as_string(), disposition.as_string()),
         }
     }
 

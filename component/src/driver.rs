@@ -16,9 +16,11 @@ mod package;
 mod page;
 mod phone;
 mod presence;
+mod recovery;
 mod repair;
 mod reports;
 mod sign_in;
+mod tabs;
 mod transfer;
 mod trickle;
 
@@ -49,6 +51,8 @@ use transfer::Target;
 
 /// 603: the user says no, for all of the user's phones (RFC 3261 §21.6.2).
 const DECLINE: u16 = 603;
+/// Where a call was asked for that no script wanted: in the window.
+const WINDOW: &str = "window";
 
 /// One phone.
 pub struct Driver {
@@ -64,6 +68,8 @@ pub struct Driver {
     credentials: RefCell<Option<Function>>,
     /// Takes what the application's server is to learn: `(state, call) => void`.
     reporter: RefCell<Option<Function>>,
+    /// Opens the way to the other tabs: `(key) => tabs | null`.
+    opener: RefCell<Option<Function>>,
     /// Counts loads of the account: only the last one counts.
     round: Cell<u32>,
     /// A change of the markup waits to be looked at.
@@ -98,6 +104,7 @@ impl Driver {
                 account: RefCell::new(None),
                 credentials: RefCell::new(None),
                 reporter: RefCell::new(None),
+                opener: RefCell::new(None),
                 round: Cell::new(0),
                 changed: Cell::new(false),
                 delivering: Cell::new(false),
@@ -125,6 +132,8 @@ impl Driver {
             phone.deadline()
         };
         self.set_timer(deadline);
+        // Before the events that tell of it.
+        self.tell();
         self.deliver();
     }
 
@@ -132,6 +141,9 @@ impl Driver {
 
     /// Signs in.
     pub fn register(self: &Rc<Self>) -> Promise {
+        if let Some(asked) = self.elsewhere(None, "register", &[]) {
+            return asked;
+        }
         let (end, promise) = Deferred::new();
         self.run(|phone, now| phone.register(now, end));
         promise
@@ -139,6 +151,9 @@ impl Driver {
 
     /// Signs out.
     pub fn unregister(self: &Rc<Self>) -> Promise {
+        if let Some(asked) = self.elsewhere(None, "unregister", &[]) {
+            return asked;
+        }
         let (end, promise) = Deferred::new();
         self.run(|phone, now| phone.unregister(now, end));
         promise
@@ -147,20 +162,48 @@ impl Driver {
     /// Calls; the promise brings the call object once the INVITE is sent.
     pub fn call(self: &Rc<Self>, typed: &str, options: &JsValue, source: &str) -> Promise {
         // Getters of the page's object run here, with no borrow held.
-        self.call_with(typed, source, || controls::call_options(&js::read(options)))
+        self.call_with(typed, None, source, options, || controls::call_options(&js::read(options)))
     }
 
-    /// The same; `options` are asked for when nobody objects.
-    fn call_with(self: &Rc<Self>, typed: &str, source: &str, options: impl FnOnce() -> CallOptions) -> Promise {
+    /// Calls what was read on the page, as a click in the window would; listeners are told `number`.
+    pub fn call_from(self: &Rc<Self>, target: &str, number: &str, source: &str) -> Promise {
+        self.show(true);
+        self.call_with(target, Some(number), source, &JsValue::UNDEFINED, || self.window_options())
+    }
+
+    /// What a call from the window brings along.
+    fn window_options(&self) -> CallOptions {
+        let anonymous = self.phone.borrow().anonymous;
+        CallOptions { anonymous, ..controls::call_options(&Value::Null) }
+    }
+
+    /// The same; `options` are asked for when nobody objects, to `number` where it is not what is dialled. `asked` is what they
+    /// are read from.
+    fn call_with(
+        self: &Rc<Self>,
+        typed: &str,
+        number: Option<&str>,
+        source: &str,
+        asked: &JsValue,
+        options: impl FnOnce() -> CallOptions,
+    ) -> Promise {
         let Some(target) = number::normalise(typed) else {
             self.run(|phone, _| phone.notify(Problem::NumberInvalid));
             return js::rejected(&Problem::NumberInvalid.into());
         };
-        let detail = js::object(&[("number", target.as_str().into()), ("source", source.into())]);
+        let detail = js::object(&[("number", number.unwrap_or(&target).into()), ("source", source.into())]);
         if !self.dispatch(names::DIAL, &detail, true) {
             return js::rejected(&Failure::new(VETOED, "a listener of soft-phone-dial prevented the call"));
         }
-        let options = options();
+        let source = if number.is_some() { WINDOW } else { source };
+        match self.elsewhere(None, "dialled", &[target.as_str().into(), asked.clone(), source.into()]) {
+            Some(asked) => asked,
+            None => self.dial_now(target, options()),
+        }
+    }
+
+    /// The same, whoever objects.
+    fn dial_now(self: &Rc<Self>, target: String, options: CallOptions) -> Promise {
         let (end, promise) = Deferred::new();
         self.run(|phone, _| {
             if let Some(key) = phone.dial(target, options, end) {
@@ -256,6 +299,7 @@ impl Driver {
     // Inside.
 
     fn request(self: &Rc<Self>, request: Request) {
+        let Some(request) = self.request_elsewhere(request) else { return };
         let with = |id: &str, act: &dyn Fn(u64) -> Promise| {
             let key = self.phone.borrow().key_of(id);
             if let Some(key) = key {
@@ -266,9 +310,7 @@ impl Driver {
             Request::Register => quietly(self.register()),
             Request::Unregister => quietly(self.unregister()),
             Request::Call { number } => {
-                let anonymous = self.phone.borrow().anonymous;
-                let options = || CallOptions { anonymous, ..controls::call_options(&Value::Null) };
-                quietly(self.call_with(&number, "window", options));
+                quietly(self.call_with(&number, None, WINDOW, &JsValue::UNDEFINED, || self.window_options()));
             }
             Request::Answer { call } => with(&call, &|key| self.answer(key)),
             Request::Decline { call } => with(&call, &|key| self.reject(key, DECLINE)),
@@ -368,10 +410,12 @@ impl Driver {
             match next {
                 None => break,
                 Some(Output::Event { name, detail }) => {
+                    self.fire_elsewhere(name, &detail);
                     self.dispatch(name, &detail, false);
                 }
                 Some(Output::Incoming { call, answer }) => {
                     let detail = js::object(&[("call", call)]);
+                    self.fire_elsewhere(names::INCOMING, &detail);
                     if self.dispatch(names::INCOMING, &detail, true) {
                         self.phone.borrow_mut().open = true;
                     }
@@ -408,6 +452,9 @@ impl Driver {
     /// What is heard besides voices: nothing may ring into a conversation.
     fn tone(&self, state: &PhoneState) -> Option<Tone> {
         let any = |wanted: CallState| state.calls.iter().any(|call| call.state == wanted);
+        if state.follows && !(self.phone.borrow().tabs.rings_instead() && any(CallState::Incoming)) {
+            return None;
+        }
         if any(CallState::Active) || any(CallState::Early) || any(CallState::Answering) {
             None
         } else if any(CallState::Incoming) {
@@ -439,7 +486,7 @@ impl Driver {
 }
 
 /// For the window, which learns the outcome from the facts: no "unhandled rejection" in the console.
-fn quietly(promise: Promise) {
+pub(crate) fn quietly(promise: Promise) {
     spawn_local(async move {
         let _ = JsFuture::from(promise).await;
     });

@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use js_sys::{Array, Function, Promise};
+use js_sys::{Array, Function, Object, Promise};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::{HtmlElement, ShadowRootInit, ShadowRootMode};
 
-use crate::driver::Driver;
+use crate::driver::{Driver, output, quietly};
 use crate::js;
 use crate::media::graph;
 use crate::names::{ATTRIBUTES, Kind};
@@ -64,8 +64,66 @@ impl Phone {
         self.driver.set_reporter(reporter);
     }
 
-    /// Whose calls these are, and what the application's server wants to see: `{user, csrf: [name, value] | null}`, or
-    /// `null` while there is no account.
+    /// Takes what makes this phone one of several: `(key) => tabs | null`, see `js/tabs.js`.
+    #[wasm_bindgen(js_name = setTabs)]
+    pub fn set_tabs(&self, opener: Function) {
+        self.driver.set_tabs(opener);
+    }
+
+    /// The property `leader`.
+    pub fn leads(&self) -> bool {
+        self.driver.leads()
+    }
+
+    /// This tab leads from now on.
+    pub fn lead(&self) {
+        self.driver.lead();
+    }
+
+    /// Another tab leads.
+    pub fn follow(&self) {
+        self.driver.begin_to_follow();
+    }
+
+    /// So many others follow; one of them is new or has gone.
+    pub fn followers(&self, count: u32) {
+        self.driver.followers(count);
+    }
+
+    /// What the leader tells, as its [`crate::mirror`] has encoded it; empty where it is as before.
+    pub fn hear(&self, state: &[u8], past: &[u8]) {
+        self.driver.hear(state, past);
+    }
+
+    /// A call by its id; `undefined` for one that is not known.
+    #[wasm_bindgen(js_name = callOf)]
+    pub fn call_of(&self, id: &str) -> JsValue {
+        self.driver.call_of(id)
+    }
+
+    /// An event that the leader has fired.
+    pub fn replay(&self, name: &str, detail: Object) {
+        self.driver.replay(name, detail);
+    }
+
+    /// What a follower's user has asked for in the window.
+    pub fn perform(&self, request: &[u8]) {
+        self.driver.perform(request);
+    }
+
+    /// A call that a follower's page has let pass.
+    pub fn dialled(&self, target: &str, options: &JsValue, source: &str) -> Promise {
+        self.driver.dialled(target, options, source)
+    }
+
+    /// Tells again what is known of what is subscribed to.
+    #[wasm_bindgen(js_name = tellWatch)]
+    pub fn tell_watch(&self, key: f64) {
+        self.driver.tell_watch(key as u64);
+    }
+
+    /// Whose calls these are, how they are dialled, and what the application's server wants to see: `{user, number, plan,
+    /// csrf: [name, value] | null}`, or `null` while there is no account.
     pub fn owner(&self) -> JsValue {
         self.driver.owner()
     }
@@ -115,6 +173,21 @@ impl Phone {
     /// The method `call`.
     pub fn call(&self, target: &str, options: &JsValue) -> Promise {
         self.driver.call(target, options, "script")
+    }
+
+    /// A call to what a script of ours has read on the page: `target` is dialled, `number` is what listeners are told.
+    #[wasm_bindgen(js_name = callFrom)]
+    pub fn call_from(&self, target: &str, number: &str, source: &str) -> Promise {
+        self.driver.call_from(target, number, source)
+    }
+
+    /// Who the far end of a call is: `{type, id, name, url, company}` or `null`, and the names of who else it may be.
+    #[wasm_bindgen(js_name = setContact)]
+    pub fn set_contact(&self, id: &str, contact: &JsValue, names: String) {
+        match self.driver.elsewhere(None, "contact", &[id.into(), contact.clone(), names.as_str().into()]) {
+            Some(asked) => quietly(asked),
+            None => self.driver.set_contact(id, output::read_contact(contact), names),
+        }
     }
 
     /// The methods `open` and `close`.

@@ -85,6 +85,7 @@ const fn sentence(problem: Problem) -> &'static str {
         Problem::MicrophoneMissing => "there is no microphone",
         Problem::MicrophoneDenied => "access to the microphone is denied",
         Problem::MicrophoneBusy => "the microphone cannot be read",
+        Problem::MicrophoneWaits => "the browser asks for the microphone, nobody hears us yet",
         Problem::SoundBlocked => "the browser plays no sound before a click on the page",
         Problem::Unsupported => "this browser lacks WebRTC, or the page is not served securely",
         Problem::NumberInvalid => "this cannot be dialled",

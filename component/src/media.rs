@@ -15,6 +15,8 @@ pub mod microphone;
 pub mod mixer;
 pub mod processing;
 pub mod quality;
+pub mod receive;
+mod resume;
 mod voice;
 
 use std::cell::{Cell, RefCell};
@@ -27,7 +29,8 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 use web_sys::{
     HtmlAudioElement, MediaStream, MediaStreamTrack, RtcConfiguration, RtcPeerConnection, RtcPeerConnectionIceEvent,
-    RtcPeerConnectionState, RtcRtpTransceiver, RtcSessionDescriptionInit, RtcTrackEvent, ShadowRoot,
+    RtcPeerConnectionState, RtcRtpTransceiver, RtcRtpTransceiverDirection, RtcSessionDescriptionInit, RtcTrackEvent,
+    ShadowRoot,
 };
 
 use crate::account::IceServer;
@@ -70,6 +73,8 @@ pub enum Report {
     Sample(Sample),
     /// Another microphone is in use, or it is processed by somebody else.
     Microphone,
+    /// The far end does not hear us yet, or not at all.
+    Unheard(Problem),
     /// How loud it is, dBFS (RMS), −100 to 0; ten times a second.
     Level(f32),
 }
@@ -103,6 +108,8 @@ pub struct Settings {
     pub codecs: String,
     /// What is done to the microphone's sound.
     pub processing: Processing,
+    /// Who buffers what is received.
+    pub jitter_buffer: receive::Mode,
     /// Where the `<audio>` element stands.
     pub root: ShadowRoot,
 }
@@ -126,8 +133,10 @@ struct Inner {
     /// The level is wanted.
     measured: Cell<bool>,
     facts: RefCell<voice::Facts>,
-    /// What is heard.
+    /// The far end's sound as the browser plays it.
     remote: RefCell<Option<MediaStream>>,
+    /// Our own way of playing it.
+    receive: RefCell<receive::State>,
     /// What our last offer was to bring about.
     wish: Cell<Wish>,
     /// Sent in the microphone's place.
@@ -160,7 +169,11 @@ impl Session {
     /// [`Problem::Unsupported`] where WebRTC or the microphone is not to be had.
     pub fn dial(settings: &Settings, report: Rc<dyn Fn(Report)>) -> Result<Session, Problem> {
         let session = Session::new(settings, report)?;
-        let _ = session.0.connection.add_transceiver_with_str("audio");
+        let inner = session.0.clone();
+        session.enqueue(async move {
+            inner.prepare_receive().await;
+            inner.add_transceiver();
+        });
         session.send_with_microphone(Side::Offer)?;
         Ok(session)
     }
@@ -176,9 +189,13 @@ impl Session {
         }
         let inner = session.0.clone();
         session.enqueue(async move {
+            inner.prepare_receive().await;
             let prepared = match offer {
                 Some(offer) => inner.take_offer(offer).await.is_ok(),
-                None => inner.connection.add_transceiver_with_str("audio").sender().track().is_none(),
+                None => {
+                    inner.add_transceiver();
+                    true
+                }
             };
             // Described when it is answered, not before: what rings must neither tell the caller where it is nor shake hands
             // with it. A caller whose call goes elsewhere in the end would take the first handshake for the right one.
@@ -242,6 +259,7 @@ impl Session {
         if let Some(graph) = &*self.0.graph.borrow() {
             graph.resume();
         }
+        self.0.resume_receive();
         let inner = self.0.clone();
         wasm_bindgen_futures::spawn_local(async move { inner.play().await });
     }
@@ -262,12 +280,13 @@ impl Session {
             early: settings.granted,
             answers: RefCell::default(),
             microphone: RefCell::new(None),
-            ladder: Cell::new(Ladder::new(settings.processing, graph::is_overloaded())),
+            ladder: Cell::new(Ladder::new(settings.processing, graph::overloaded())),
             graph: RefCell::new(None),
             graph_runs: Cell::new(false),
             measured: Cell::new(false),
             facts: RefCell::default(),
             remote: RefCell::new(None),
+            receive: RefCell::new(receive::State::new(settings.jitter_buffer)),
             wish: Cell::default(),
             instead: RefCell::new(None),
             device: RefCell::new(settings.microphone.clone()),
@@ -322,6 +341,7 @@ impl Drop for Session {
         self.0.closed.set(true);
         self.0.listeners.take();
         self.0.gathering.end();
+        self.0.end_receive();
         self.0.graph.take();
         self.0.microphone.take();
         self.0.audio.set_src_object(None);
@@ -413,6 +433,7 @@ impl Inner {
         }
         // Not before: the far end need not wait for what is heard only once it answers.
         self.adjust();
+        self.play_own();
         Ok(())
     }
 
@@ -460,13 +481,24 @@ impl Inner {
         self.connection.local_description().map(|description| description.sdp())
     }
 
-    /// The one that carries the sound: the first of kind audio.
+    /// The one that carries the sound: the first of kind audio that the far end has not put another one in the place of.
     fn transceiver(&self) -> Option<RtcRtpTransceiver> {
         self.connection
             .get_transceivers()
             .iter()
             .map(JsCast::unchecked_into::<RtcRtpTransceiver>)
-            .find(|transceiver| transceiver.receiver().track().kind() == "audio")
+            .find(|it| it.receiver().track().kind() == "audio" && it.direction() != RtcRtpTransceiverDirection::Stopped)
+    }
+
+    /// A place for sound both ways, of our own accord.
+    fn add_transceiver(self: &Rc<Self>) -> RtcRtpTransceiver {
+        let transceiver = self.connection.add_transceiver_with_str("audio");
+        let receiver = transceiver.receiver();
+        if let Ok(stream) = MediaStream::new() {
+            stream.add_track(&receiver.track());
+            self.see_frames(receiver, &stream);
+        }
+        transceiver
     }
 
     fn hear(self: &Rc<Self>, event: &RtcTrackEvent) {
@@ -476,11 +508,16 @@ impl Inner {
         }
         let Ok(stream) = MediaStream::new() else { return };
         stream.add_track(&track);
+        self.remote.replace(Some(Clone::clone(&stream)));
+        self.see_frames(event.receiver(), &stream);
+        // The same track may come again, as after a hold.
+        if self.plays_own() {
+            return;
+        }
         self.audio.set_src_object(Some(&stream));
         if let Some(graph) = &*self.graph.borrow() {
             graph.hear(&stream);
         }
-        self.remote.replace(Some(Clone::clone(&stream)));
         self.tell(Report::Remote(stream));
         let inner = self.clone();
         wasm_bindgen_futures::spawn_local(async move { inner.play().await });

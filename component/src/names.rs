@@ -36,6 +36,8 @@ pub const CALLS_URL: &str = "calls-url";
 pub const CALLS_STYLE: &str = "calls-style";
 /// Notes after a call are required; its words are the outcomes to choose from.
 pub const WRAP_UP: &str = "wrap-up";
+/// GET of names and links for a number.
+pub const LOOKUP_URL: &str = "lookup-url";
 /// WebSocket URLs, space separated.
 pub const SERVER: &str = "server";
 /// Address of record.
@@ -48,15 +50,25 @@ pub const MODE: &str = "mode";
 pub const CORNER: &str = "corner";
 /// Language of the window.
 pub const LANG: &str = "lang";
+/// Country of numbers that are written without one.
+pub const COUNTRY: &str = "country";
+/// Numbers on the page are called by a click.
+pub const CLICK_TO_CALL: &str = "click-to-call";
+/// Numbers in the page's words, too.
+pub const SCAN_TEXT: &str = "scan-text";
 /// Do not sign in by itself.
 pub const NO_REGISTER: &str = "no-register";
 
 /// Who processes the microphone's sound.
 pub const PROCESSING: &str = "processing";
+/// Who buffers and conceals what is received.
+pub const JITTER_BUFFER: &str = "jitter-buffer";
 /// No echo cancellation.
 pub const NO_ECHO_CANCELLATION: &str = "no-echo-cancellation";
 /// No noise suppression.
 pub const NO_NOISE_SUPPRESSION: &str = "no-noise-suppression";
+/// How much noise goes, and by which engine.
+pub const NOISE_SUPPRESSION: &str = "noise-suppression";
 /// No gain control.
 pub const NO_AUTO_GAIN: &str = "no-auto-gain";
 /// Codecs, best first.
@@ -66,21 +78,30 @@ pub const AUTO_ANSWER: &str = "auto-answer";
 /// Refuse every call.
 pub const DO_NOT_DISTURB: &str = "do-not-disturb";
 
+/// Attributes that are the phone's, whichever of its tabs they are changed in; the others are each tab's own.
+pub const SHARED: [&str; 3] = [CODECS, AUTO_ANSWER, DO_NOT_DISTURB];
+
 /// All attributes, each observed.
 pub const ATTRIBUTES: &[Attribute] = &[
     attribute(ACCOUNT_URL, "accountUrl", Kind::Text),
     attribute(CALLS_URL, "callsUrl", Kind::Text),
-    attribute(CALLS_STYLE, "callsStyle", Kind::Choice(&["soft-phone", "zammad"])),
+    attribute(CALLS_STYLE, "callsStyle", Kind::Choice(&["soft-phone", "form", "zammad"])),
     attribute(WRAP_UP, "wrapUp", Kind::Text),
+    attribute(LOOKUP_URL, "lookupUrl", Kind::Text),
     attribute(SERVER, "server", Kind::Text),
     attribute(URI, "uri", Kind::Text),
     attribute(DISPLAY_NAME, "displayName", Kind::Text),
     attribute(MODE, "mode", Kind::Choice(&["floating", "inline", "headless"])),
     attribute(CORNER, "corner", Kind::Choice(&["bottom-right", "bottom-left", "top-right", "top-left"])),
     attribute(LANG, "lang", Kind::Text),
+    attribute(COUNTRY, "country", Kind::Text),
+    attribute(CLICK_TO_CALL, "clickToCall", Kind::Flag),
+    attribute(SCAN_TEXT, "scanText", Kind::Flag),
     attribute(NO_REGISTER, "noRegister", Kind::Flag),
     attribute(CODECS, "codecs", Kind::Text),
     attribute(PROCESSING, "processing", Kind::Choice(&["auto", "rust", "browser", "off"])),
+    attribute(JITTER_BUFFER, "jitterBuffer", Kind::Choice(&["auto", "rust", "browser"])),
+    attribute(NOISE_SUPPRESSION, "noiseSuppression", Kind::Choice(&["moderate", "low", "high", "neural"])),
     attribute(NO_ECHO_CANCELLATION, "noEchoCancellation", Kind::Flag),
     attribute(NO_NOISE_SUPPRESSION, "noNoiseSuppression", Kind::Flag),
     attribute(NO_AUTO_GAIN, "noAutoGain", Kind::Flag),
@@ -89,7 +110,7 @@ pub const ATTRIBUTES: &[Attribute] = &[
 ];
 
 /// Properties of the element that reflect no attribute.
-pub const PROPERTIES: &[&str] = &["account", "credentials", "registration", "calls", "history", "devices"];
+pub const PROPERTIES: &[&str] = &["account", "credentials", "registration", "calls", "history", "devices", "leader"];
 
 /// Methods of the element.
 pub const METHODS: &[&str] = &[
@@ -104,6 +125,7 @@ pub const METHODS: &[&str] = &[
     "subscribe",
     "publish",
     "updateCall",
+    "addNumbers",
     "diagnostics",
 ];
 
@@ -154,7 +176,10 @@ pub const CALL_CHANGE: &str = "soft-phone-call-change";
 pub const CALL_END: &str = "soft-phone-call-end";
 /// A call is about to be made: `{number, source}`; cancelable.
 pub const DIAL: &str = "soft-phone-dial";
-/// How a call sounds, every two seconds: `{call, mos, rttMs, jitterMs, lossPercent, playoutDelayMs, engine}`.
+/// Who is calling, as the application says: `{call, candidates, contact}`.
+pub const LOOKUP: &str = "soft-phone-lookup";
+/// How a call sounds, every two seconds: `{call, mos, rttMs, jitterMs, lossPercent,
+/// playoutDelayMs, concealedPercent, jitterBuffer, engine, noiseSuppression}`.
 pub const QUALITY: &str = "soft-phone-quality";
 /// Somebody has sent a text: `{from, contentType, body}`.
 pub const MESSAGE: &str = "soft-phone-message";
@@ -164,12 +189,13 @@ pub const NOTIFY: &str = "soft-phone-notify";
 pub const ERROR: &str = "soft-phone-error";
 
 /// All events.
-pub const EVENTS: &[&str] = &[REGISTRATION, INCOMING, CALL_CHANGE, CALL_END, DIAL, MESSAGE, NOTIFY, QUALITY, ERROR];
+pub const EVENTS: &[&str] =
+    &[REGISTRATION, INCOMING, CALL_CHANGE, CALL_END, DIAL, LOOKUP, MESSAGE, NOTIFY, QUALITY, ERROR];
 
 /// Parts of the window that a page may style with `::part()` (contract §5), those that exist so far.
 pub const PARTS: &[&str] = &[
     "button", "window", "status", "number", "keypad", "call", "answer", "hangup", "decline", "mute", "hold",
-    "transfer", "settings", "meter", "quality", "messages", "lamps", "wrap-up", "reports",
+    "transfer", "settings", "meter", "quality", "messages", "lamps", "wrap-up", "reports", "contacts",
 ];
 
 /// CSS variables that a page may set.

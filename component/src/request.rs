@@ -1,9 +1,11 @@
 //! What the view asks for. The driver decides; the answer is a change of the facts.
 
+use serde::{Deserialize, Serialize};
+
 use crate::state::DeviceKind;
 
 /// A wish of the user, from a click, a key or a drag.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Request {
     /// Sign in.
     Register,

@@ -10,6 +10,7 @@ pub mod messages;
 /// What the contract calls a call's direction, state and cause is what `sip` calls them.
 pub use soft_phone_sip::{CallState, Cause, Direction};
 
+use serde::{Deserialize, Serialize};
 use soft_phone_sip::presence::Availability;
 
 use self::lamps::{Lamp, Mailbox};
@@ -19,7 +20,7 @@ use self::messages::Messages;
 pub type EpochMillis = f64;
 
 /// State of the sign-in at the SIP server (contract §3).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RegistrationState {
     /// Not signed in, and not trying.
     #[default]
@@ -51,7 +52,7 @@ impl RegistrationState {
 }
 
 /// The sign-in as the page and the user see it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Registration {
     /// Where it stands.
     pub state: RegistrationState,
@@ -66,7 +67,7 @@ pub struct Registration {
 }
 
 /// Everything that can be told in words, where the user looks. One code, one sentence per language.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Problem {
     /// No `server`, `uri` or account yet.
     NotConfigured,
@@ -94,6 +95,8 @@ pub enum Problem {
     MicrophoneDenied,
     /// The microphone is there but cannot be read, for example because another program holds it.
     MicrophoneBusy,
+    /// The browser asks the user for the microphone; the far end does not hear us yet.
+    MicrophoneWaits,
     /// The browser plays no sound before the user has clicked on the page.
     SoundBlocked,
     /// This browser lacks something the phone needs (WebRTC, WebSocket…).
@@ -111,6 +114,12 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// Whether it is over when a microphone is open.
+    pub const fn is_of_microphone(self) -> bool {
+        use Problem::{MicrophoneBusy, MicrophoneDenied, MicrophoneMissing, MicrophoneWaits};
+        matches!(self, MicrophoneBusy | MicrophoneDenied | MicrophoneMissing | MicrophoneWaits)
+    }
+
     /// The `code` of errors and events.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -127,6 +136,7 @@ impl Problem {
             Problem::MicrophoneMissing => "microphone-missing",
             Problem::MicrophoneDenied => "microphone-denied",
             Problem::MicrophoneBusy => "microphone-busy",
+            Problem::MicrophoneWaits => "microphone-waits",
             Problem::SoundBlocked => "sound-blocked",
             Problem::Unsupported => "unsupported",
             Problem::NumberInvalid => "number-invalid",
@@ -139,7 +149,7 @@ impl Problem {
 }
 
 /// The far end of a call.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Remote {
     /// What a person would dial or read: the user part of the URI, `+` kept.
     pub number: String,
@@ -149,13 +159,32 @@ pub struct Remote {
     pub name: String,
 }
 
+/// Somebody whom the application knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    /// The application's word for what it is, such as `Contacts`.
+    pub kind: String,
+    /// The application's name for it.
+    pub id: String,
+    /// What the user calls it.
+    pub name: String,
+    /// Where the application shows it; empty when nowhere.
+    pub url: String,
+    /// Where it belongs; may be empty.
+    pub company: String,
+}
+
 /// One call as page and window see it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Call {
     /// A UUID of ours, stable for the life of the call.
     pub id: String,
     /// SIP's Call-ID header.
     pub sip_call_id: String,
+    /// The far end as the application knows it.
+    pub contact: Option<Contact>,
+    /// Names of those who may be meant, while it is not known who of them it is.
+    pub candidates: String,
     /// Who rang whom.
     pub direction: Direction,
     /// Where it stands.
@@ -200,6 +229,8 @@ impl Call {
         Call {
             id,
             sip_call_id: String::new(),
+            contact: None,
+            candidates: String::new(),
             direction,
             state,
             remote,
@@ -231,7 +262,7 @@ impl Call {
 pub const TONES_KEPT: usize = 32;
 
 /// How a call sounds (contract §4, `soft-phone-quality`).
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Quality {
     /// Mean opinion score, 1 to 4.5, by the E-model.
     pub mos: f64,
@@ -243,12 +274,41 @@ pub struct Quality {
     pub loss_percent: f64,
     /// How long what arrives waits for its turn, ms.
     pub playout_delay_ms: f64,
+    /// Share of what was heard in the last two seconds that stood for what did not arrive in time; `None` where it is not
+    /// known.
+    pub concealed_percent: Option<f64>,
+    /// Who buffers what is received.
+    pub jitter_buffer: Engine,
     /// Who processes the microphone.
     pub engine: Engine,
+    /// Who suppresses noise in it; `None`: nobody, or it is not known yet.
+    pub noise_suppression: Option<Suppressor>,
+}
+
+/// Who suppresses noise in the microphone's sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Suppressor {
+    /// Our network.
+    Neural,
+    /// Our statistics of the spectrum.
+    Spectral,
+    /// The browser.
+    Browser,
+}
+
+impl Suppressor {
+    /// As pages are told.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Suppressor::Neural => "neural",
+            Suppressor::Spectral => "spectral",
+            Suppressor::Browser => "browser",
+        }
+    }
 }
 
 /// Who cancels echo, suppresses noise and sets the level of the microphone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Engine {
     /// The voice engine of this project.
     Rust,
@@ -268,7 +328,7 @@ impl Engine {
 }
 
 /// What sound or pictures come from or go to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DeviceKind {
     /// What we speak into.
     Microphone,
@@ -361,6 +421,8 @@ pub struct PhoneState {
     pub anonymous: bool,
     /// The codecs that are offered first, as the attribute has them.
     pub codecs: String,
+    /// Another tab has the phone.
+    pub follows: bool,
     /// The floating window is shown.
     pub open: bool,
     /// What the user must be told now, besides registration and calls (sound blocked, number invalid…).

@@ -32,7 +32,7 @@ use self::ticker::Ticker;
 use crate::listener::Listener;
 use crate::notification::IncomingNotice;
 use crate::request::Request;
-use crate::state::{CallState, PhoneState};
+use crate::state::{Call, CallState, PhoneState};
 use crate::strings::{Lang, Text};
 
 /// How the phone is shown (contract §5).
@@ -463,18 +463,21 @@ impl Inner {
     /// Shows or takes away the system's notification.
     fn notify(this: &Rc<Inner>, state: &PhoneState) {
         let incoming = state.calls.iter().find(|call| call.state == CallState::Incoming);
-        let shown = this.notice.borrow().as_ref().map(|(call, _)| call.clone());
-        if shown.as_ref() == incoming.map(|call| &call.id) {
+        let ViewConfig { mode, lang, .. } = this.config.get();
+        // Another one when it becomes known who calls.
+        let caller = |call: &Call| [call.id.as_str(), model::caller(call, lang), &call.candidates].join("\n");
+        let shown = this.notice.borrow().as_ref().map(|(caller, _)| caller.clone());
+        if shown == incoming.map(caller) {
             return;
         }
         this.notice.take();
-        let ViewConfig { mode, lang, .. } = this.config.get();
-        let Some(call) = incoming.filter(|_| mode != Mode::Headless) else { return };
+        // The tab that has the phone says so.
+        let Some(call) = incoming.filter(|_| mode != Mode::Headless && !state.follows) else { return };
         let title = lang.fill(Text::IsCalling, model::caller(call, lang));
+        let body = if call.candidates.is_empty() { lang.text(Text::IncomingBody) } else { &call.candidates };
         let requests = this.requests.clone();
-        let notice =
-            IncomingNotice::show(&call.id, &title, lang.text(Text::IncomingBody), move || requests(Request::Open));
-        this.notice.replace(notice.map(|notice| (call.id.clone(), notice)));
+        let notice = IncomingNotice::show(&call.id, &title, body, move || requests(Request::Open));
+        this.notice.replace(notice.map(|notice| (caller(call), notice)));
     }
 
     fn ask(&self, request: Option<Request>) {

@@ -50,6 +50,7 @@ export type SoftPhoneProblem =
   | "microphone-missing"
   | "microphone-denied"
   | "microphone-busy"
+  | "microphone-waits"
   | "sound-blocked"
   | "unsupported"
   | "number-invalid"
@@ -59,7 +60,10 @@ export type SoftPhoneProblem =
   | "presence-refused"
   | "calls-sign-in"
   | "calls-refused"
-  | "calls-not-kept";
+  | "calls-not-kept"
+  | "lookup-failed"
+  | "numbers-missing"
+  | "not-loaded";
 
 export type SoftPhoneMode = "floating" | "inline" | "headless";
 export type SoftPhoneCorner = "bottom-right" | "bottom-left" | "top-right" | "top-left";
@@ -80,6 +84,17 @@ export interface SoftPhoneAccount {
   expiresAt?: string | null;
   iceServers?: { urls: string | string[]; username?: string; credential?: string }[];
   iceTransportPolicy?: "all" | "relay";
+  /** How numbers are written and dialled where the user sits. */
+  dialPlan?: {
+    /** ISO 3166 code; default: the attribute `country`. */
+    country?: string | null;
+    /** Digits before numbers that are not the office's own; what follows is dialled as the country dials. */
+    outPrefix?: string | null;
+    /** Digits of the office's own numbers, at most. */
+    extensionMaxDigits?: number | null;
+    /** Numbers that are never rewritten, besides 112 and 911. */
+    emergency?: string[] | null;
+  } | null;
   /** The application's user: whose calls these are. */
   user?: { id?: string | number | null; name?: string | null } | null;
   /** What the application wants to see in each request that changes something. */
@@ -98,7 +113,18 @@ export interface SoftPhoneRemote {
   readonly number: string;
   readonly uri: string;
   readonly name: string;
-  readonly contact: null;
+  /** Who it is, as the application says: its one contact with this number, or the one that the user has picked. */
+  readonly contact: SoftPhoneContact | null;
+}
+
+/** Somebody whom the application knows. All is text, never markup. */
+export interface SoftPhoneContact {
+  type: string;
+  id: string;
+  name: string;
+  /** Where the application shows it: `https:`, or `http:` on a page that came so; empty when nowhere. */
+  url: string;
+  company: string;
 }
 
 /** One call: the same object for as long as it lives, readable after it. */
@@ -159,18 +185,53 @@ export interface SoftPhoneQuality {
   jitterMs: number;
   lossPercent: number;
   playoutDelayMs: number;
+  /** Share of what was heard that stood for what did not arrive in time; `null` where it is not known. */
+  concealedPercent: number | null;
+  /** Who buffers what is received. */
+  jitterBuffer: SoftPhoneEngine;
   engine: SoftPhoneEngine;
+  /** Who suppresses noise in the microphone's sound; `null`: nobody, or it is not known yet. */
+  noiseSuppression: SoftPhoneSuppressor | null;
 }
+
+/** Our neural engine, our spectral one, or the browser. */
+export type SoftPhoneSuppressor = "neural" | "spectral" | "browser";
 
 /** Who processes the microphone's sound; with `processing="off"` nobody does, and it says `browser`. */
 export type SoftPhoneEngine = "rust" | "browser";
+
+/** How what a call receives is played. Figures are `null` unless our own jitter buffer plays. */
+export interface SoftPhoneReceived {
+  jitterBuffer: SoftPhoneEngine;
+  /** Why it is the browser's where our own was wanted. */
+  reason: string | null;
+  /** Share of real time that it takes. */
+  load: number;
+  delayMs: number | null;
+  targetMs: number | null;
+  /** Of all that was heard, 0 to 1. */
+  concealedShare: number | null;
+  stretchedShare: number | null;
+  /** Packets. */
+  received: number | null;
+  lost: number | null;
+  late: number | null;
+  /** Lost ones that were played from a copy. */
+  recovered: number | null;
+  /** Refused ones. */
+  errors: number | null;
+}
 
 /** How a call's microphone is processed. Figures are `null` while they are not known. */
 export interface SoftPhoneVoice {
   /** `id` of the call. */
   call: string;
   engine: SoftPhoneEngine;
-  /** Why it is the browser where our own engine was wanted. */
+  /** Who suppresses noise; `null`: nobody, or it is not known yet. */
+  noiseSuppression: SoftPhoneSuppressor | null;
+  /** How what comes from the far end is played. */
+  received: SoftPhoneReceived;
+  /** Why it is the browser where our own engine was wanted, or the spectral engine where the neural one was. */
   reason: string | null;
   /** Share of real time that the engine takes. */
   load: number;
@@ -238,7 +299,7 @@ export interface SoftPhoneRecord {
   /** `id` of the call whose far end had us make this one. */
   transferredFrom: string | null;
   quality: SoftPhoneQuality | null;
-  contact: null;
+  contact: { type: string; id: string; name: string } | null;
 }
 
 /** Why a promise was rejected. */
@@ -276,8 +337,26 @@ export interface SoftPhoneCallEndDetail {
   record: SoftPhoneRecord;
 }
 export interface SoftPhoneDialDetail {
+  /** E.164 where a number of the page is one; else what is dialled. */
   number: string;
-  source: "window" | "script" | "transfer";
+  /** Where it was clicked: a link, an element with `data-phone`, the page's words, what `addNumbers` has named. */
+  source: "window" | "script" | "transfer" | "link" | "data-phone" | "text" | "adapter";
+}
+/** Told before the answer where the application is quick, and once for each call. */
+export interface SoftPhoneLookupDetail {
+  call: SoftPhoneCall;
+  /** All whom the number may belong to; empty: nobody is known. */
+  candidates: SoftPhoneContact[];
+  /** The only one, if it is one. */
+  contact: SoftPhoneContact | null;
+}
+/** Elements that are numbers. */
+export interface SoftPhoneNumberHook {
+  selector: string;
+  /** The number, or a link, of such an element; `null`: none. Default: its text. */
+  number?: (element: Element) => string | null;
+  /** Nobody else on the page hears of the click. */
+  exclusive?: boolean;
 }
 export interface SoftPhoneQualityDetail extends SoftPhoneQuality {
   call: SoftPhoneCall;
@@ -368,10 +447,12 @@ export class SoftPhone extends HTMLElement {
   accountUrl: string;
   /** POST of call events: the application's cards of calls. Kept in the browser until its server has them. */
   callsUrl: string;
-  /** How call events are written: as in the README, or as Zammad's generic CTI wants them. */
-  callsStyle: "soft-phone" | "zammad";
+  /** How call events are written: as in the README, in JSON or as a field of a form, or as Zammad's generic CTI wants them. */
+  callsStyle: "soft-phone" | "form" | "zammad";
   /** Notes after a call are required; its words, between commas, are the outcomes to choose from. */
   wrapUp: string;
+  /** GET `?number=` with the page's cookies: who has a number, for calls that come and go. */
+  lookupUrl: string;
   /** One or more `wss://` URLs, space separated, tried in order; `ws://` only to loopback. */
   server: string;
   /** Address of record, such as `sip:100@example.com`. */
@@ -384,6 +465,12 @@ export class SoftPhone extends HTMLElement {
   corner: SoftPhoneCorner;
   /** Language of the window, BCP 47; else the document's, else English. */
   lang: string;
+  /** ISO 3166 code of the country of numbers that are written without one. */
+  country: string;
+  /** Links with `tel:`, `sip:` and `callto:`, and elements with `data-phone`, are called by a click. */
+  clickToCall: boolean;
+  /** With `clickToCall`: numbers in the page's words become links. */
+  scanText: boolean;
   /** Do not sign in by itself. */
   noRegister: boolean;
   /** Codecs by name, best first, such as `opus G722 PCMA PCMU`. */
@@ -392,6 +479,10 @@ export class SoftPhone extends HTMLElement {
   autoAnswer: boolean;
   /** Who processes the microphone's sound. */
   processing: "auto" | "rust" | "browser" | "off";
+  /** Who buffers and conceals what is received; `auto` is the browser today. */
+  jitterBuffer: "auto" | "rust" | "browser";
+  /** How much noise our own engine takes from the microphone: 12 dB, 6 dB, 20 dB, or by a neural engine loaded for it. */
+  noiseSuppression: "moderate" | "low" | "high" | "neural";
   /** Do not cancel echo. */
   noEchoCancellation: boolean;
   /** Do not suppress noise. */
@@ -412,6 +503,8 @@ export class SoftPhone extends HTMLElement {
   readonly calls: SoftPhoneCall[];
   /** The last 100 finished calls, oldest first. */
   readonly history: SoftPhoneRecord[];
+  /** This tab has the phone; false where another tab of the same account has it. */
+  readonly leader: boolean;
   /** What is plugged in and used. Set any of `microphone`, `speaker`, `ringer`. */
   get devices(): SoftPhoneDevices;
   set devices(value: Partial<SoftPhoneDevices>);
@@ -440,6 +533,8 @@ export class SoftPhone extends HTMLElement {
   publish(status: "available" | "busy" | "away" | "offline" | null, note?: string): Promise<void>;
   /** Tells the application what became known of a call late, a recording for example; settles with false when there is no such call. */
   updateCall(id: string, facts: SoftPhoneLateFacts): Promise<boolean>;
+  /** More elements of the page that are numbers, for an integration; the function that it returns takes them back. */
+  addNumbers(hook: SoftPhoneNumberHook): () => void;
   /** A SIP trace without secrets, and the state of the phone. */
   diagnostics(): SoftPhoneDiagnostics;
 }
@@ -450,6 +545,7 @@ export interface SoftPhoneEventMap {
   "soft-phone-call-change": CustomEvent<SoftPhoneCallChangeDetail>;
   "soft-phone-call-end": CustomEvent<SoftPhoneCallEndDetail>;
   "soft-phone-dial": CustomEvent<SoftPhoneDialDetail>;
+  "soft-phone-lookup": CustomEvent<SoftPhoneLookupDetail>;
   "soft-phone-message": CustomEvent<SoftPhoneMessageDetail>;
   "soft-phone-notify": CustomEvent<SoftPhoneNotifyDetail>;
   "soft-phone-quality": CustomEvent<SoftPhoneQualityDetail>;

@@ -1,7 +1,7 @@
 // What the outbox decides: `node --test component/js/tests`.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { batch, beacons, interrupted, judge, requests, wait } from '../delivery.js';
+import { batch, beacons, grace, interrupted, judge, requests, wait } from '../delivery.js';
 
 const call = { id: 'c1', direction: 'inbound', from: '+79161234567', to: '1001', disposition: null, cause: null };
 const event = (id, state, seq, more) => ({ id, seq, state, call: { ...call, ...more } });
@@ -38,6 +38,19 @@ test('the token goes as header and as field, and nowhere when there is none', ()
   const [form] = beacons('soft-phone', [event('a', 'ended', 3)], ['token', 's3']);
   assert.equal(form.get('token'), 's3');
   assert.equal(JSON.parse(form.get('events'))[0].id, 'a');
+});
+
+test('an application that reads forms gets what a beacon brings', () => {
+  const events = [event('a', 'ringing', 1, { notes: 'ж & =' }), event('b', 'ended', 2)];
+  const [request, ...more] = requests('form', events, ['__vtrftk', 'sid:1,2']);
+  assert.deepEqual(more, []);
+  assert.match(request.headers['Content-Type'], /^application\/x-www-form-urlencoded/);
+  const fields = Object.fromEntries(new URLSearchParams(request.body));
+  assert.deepEqual(Object.keys(fields), ['__vtrftk', 'events']);
+  assert.equal(fields.__vtrftk, 'sid:1,2');
+  assert.deepEqual(JSON.parse(fields.events), events);
+  assert.equal(request.body, String(beacons('form', events, ['__vtrftk', 'sid:1,2'])[0]));
+  assert.equal(request.key, requests('soft-phone', events, null)[0].key);
 });
 
 test('Zammad hears of a new call before anything else of it', () => {
@@ -79,4 +92,14 @@ test('a call whose page is gone ends when it was seen last', () => {
   const end = interrupted({ snapshot, seen: Date.parse('2026-01-01T10:01:00.000Z') });
   assert.deepEqual([end.endedAt, end.totalSeconds, end.talkSeconds, end.disposition], ['2026-01-01T10:01:00.000Z', 60, 50, 'interrupted']);
   assert.equal(interrupted({ snapshot: { ...snapshot, answeredAt: null }, seen: 0 }).totalSeconds, 0);
+});
+
+test('a call whose page is gone waits for the next one, in its time', () => {
+  const row = { live: true, seen: 100_000, snapshot: { answeredAt: '2026-01-01T10:00:00.000Z' } };
+  assert.equal(grace({ ...row, left: 100_000 }, 101_000), 20_000);
+  assert.equal(grace({ ...row, left: 100_000 }, 200_000), 0);
+  assert.equal(grace(row, 103_000), 7000, 'one that crashed, since it was seen last');
+  assert.equal(grace({ ...row, left: 900_000 }, 100_000), 21_000, 'a clock that was set back');
+  assert.equal(grace({ ...row, snapshot: { answeredAt: null } }, 100_000), 0, 'what only rang is over');
+  assert.equal(grace({ ...row, live: false }, 100_000), 0);
 });

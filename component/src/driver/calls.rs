@@ -11,7 +11,9 @@ use super::lines::Line;
 use super::messages::remote_of;
 use super::output::{self, Output};
 use super::phone::Phone;
+use super::recovery::Takeover;
 use super::repair::Repair;
+use super::tabs::Role;
 use crate::call::{Shared, SoftPhoneCall};
 use crate::failure::{CLOSED, Failure};
 use crate::js::{self, Deferred};
@@ -52,6 +54,8 @@ pub struct Entry {
     pub(super) automatic: bool,
     /// Candidates that were found after the description had left.
     pub(super) candidates: Vec<Option<String>>,
+    /// The call that is to take its place.
+    pub(super) takeover: Option<Takeover>,
     /// The way of its packets.
     pub(super) repair: Repair,
     /// What the INVITE brings along.
@@ -126,7 +130,7 @@ impl Phone {
         if let Some(fault) = self.fault {
             return Err(fault.into());
         }
-        if self.agent.is_none() {
+        if self.agent.is_none() && self.tabs.role != Role::Joining {
             return Err(Problem::NotConfigured.into());
         }
         if self.wanted && self.registration.state != RegistrationState::Registered {
@@ -148,6 +152,12 @@ impl Phone {
             let failure = Failure::wrong_state(entry.state().as_str());
             return self.settle(promise, Err(failure));
         }
+        // It rings on until there is a connection again, or too long.
+        if self.connection.is_none() {
+            self.notify(Problem::Network);
+            return self.settle(promise, Err(Problem::Network.into()));
+        }
+        let Some(entry) = self.entry(key) else { return };
         let first = entry.answered.is_empty();
         entry.answered.push(promise);
         self.speak_in(key);
@@ -287,15 +297,33 @@ impl Phone {
         remote: Remote,
         sip_call_id: String,
     ) -> u64 {
+        let facts = Call { sip_call_id, ..Call::new(clock::uuid(), direction, state, remote, clock::epoch_millis()) };
+        let key = self.add_known(sip, facts);
+        if direction == Direction::Outbound {
+            self.front = Some(key);
+            self.tell_change_from(key, JsValue::NULL);
+            self.report_move(key, None, state);
+        }
+        key
+    }
+
+    /// A call of which these facts are known.
+    pub(super) fn add_known(&mut self, sip: Option<CallId>, facts: Call) -> u64 {
         let key = self.next_call;
         self.next_call += 1;
-        let facts = Call { sip_call_id, ..Call::new(clock::uuid(), direction, state, remote, clock::epoch_millis()) };
         let shared =
             Rc::new(Shared { key, facts: RefCell::new(facts), local: RefCell::new(None), remote: RefCell::new(None) });
+        let object = SoftPhoneCall::new(shared.clone(), self.me.clone()).into();
+        self.push(sip, shared, object);
+        key
+    }
+
+    /// A call, by the object that the page has of it.
+    pub(super) fn push(&mut self, sip: Option<CallId>, shared: Rc<Shared>, object: JsValue) {
         self.calls.push(Entry {
-            key,
+            key: shared.key,
             sip,
-            object: SoftPhoneCall::new(shared.clone(), self.me.clone()).into(),
+            object,
             shared,
             media: None,
             target: String::new(),
@@ -304,6 +332,7 @@ impl Phone {
             answer_at: None,
             automatic: false,
             candidates: Vec::new(),
+            takeover: None,
             repair: Repair::default(),
             options: CallOptions::default(),
             dialled: None,
@@ -313,17 +342,9 @@ impl Phone {
             sample: None,
             verdict: None,
         });
-        if direction == Direction::Outbound {
-            self.front = Some(key);
-        }
         self.last_ended = None;
         self.busy_until = None;
         self.notice = None;
-        if direction == Direction::Outbound {
-            self.tell_change_from(key, JsValue::NULL);
-            self.report_move(key, None, state);
-        }
-        key
     }
 
     pub(super) fn move_to(&mut self, key: u64, state: CallState) {
@@ -390,6 +411,9 @@ impl Phone {
             facts.clone()
         };
         entry.shared.local.take();
+        if let Some(call) = entry.takeover.take().and_then(|takeover| takeover.call()) {
+            self.with_agent(|agent| agent.hangup(now, call));
+        }
         if let Some(transfer) = entry.transfer {
             self.refuse_transfer(transfer);
         }
@@ -455,7 +479,7 @@ impl Phone {
         self.tell_change_from(key, previous.as_str().into());
     }
 
-    fn tell_change_from(&mut self, key: u64, previous: JsValue) {
+    pub(super) fn tell_change_from(&mut self, key: u64, previous: JsValue) {
         if let Some(entry) = self.entry(key) {
             let change = change(&entry.object, entry.state(), previous);
             self.outputs.push_back(change);

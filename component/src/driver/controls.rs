@@ -18,6 +18,7 @@ use crate::js::{self, Deferred};
 use crate::media::processing::Ladder;
 use crate::media::quality::{self, Sample};
 use crate::media::{Session, devices, graph, keypad};
+use crate::request::Request;
 use crate::state::{CallState, Cause, DeviceKind, Devices, Engine, Problem, TONES_KEPT};
 use crate::{clock, names, number};
 
@@ -75,6 +76,7 @@ impl Driver {
 
     /// Uses this device from now on, in the calls that go on, too; empty: the system's.
     pub fn choose_device(self: &Rc<Self>, kind: DeviceKind, id: String) {
+        let _ = self.request_elsewhere(Request::Device { kind, id: id.clone() });
         self.run(|phone, _| {
             let mut wanted = phone.devices.clone();
             wanted.chosen[kind as usize] = id;
@@ -220,12 +222,20 @@ impl Phone {
         }
     }
 
+    /// Buffers what is received otherwise, in the calls that go on, too.
+    pub(super) fn use_jitter_buffer(&mut self) {
+        let mode = self.jitter_buffer();
+        for media in self.calls.iter().filter_map(|entry| entry.media.as_ref()) {
+            media.set_jitter_buffer(mode);
+        }
+    }
+
     /// Who processes the microphone: of the call that the user speaks in, else as the next call would begin.
     pub(super) fn engine(&self) -> Engine {
         let front = self.calls.iter().find(|entry| Some(entry.key) == self.front).or(self.calls.first());
         match front.and_then(|entry| entry.media.as_ref()) {
             Some(media) => media.engine(),
-            None if graph::is_possible() && Ladder::new(self.processing(), graph::is_overloaded()).wants_engine() => {
+            None if graph::is_possible() && Ladder::new(self.processing(), graph::overloaded()).wants_engine() => {
                 Engine::Rust
             }
             None => Engine::Browser,

@@ -11,7 +11,7 @@ use super::phone::Phone;
 use super::{Driver, sign_in};
 use crate::call::Shared;
 use crate::record::{Record, report_of};
-use crate::state::CallState;
+use crate::state::{CallState, Contact};
 use crate::{js, names};
 
 impl Driver {
@@ -26,13 +26,34 @@ impl Driver {
         let _ = reporter.map(|reporter| reporter.call2(&JsValue::UNDEFINED, &state.into(), call));
     }
 
-    /// `{user, csrf}` of the account, or `null`. The user is the application's name for it, else the address.
+    /// `{user, number, plan, csrf}` of the account, or `null`. The user is the application's name for it, else the address.
     pub fn owner(&self) -> JsValue {
         let phone = self.phone.borrow();
         let Some(account) = &phone.account else { return JsValue::NULL };
         let user = account.user.clone().unwrap_or_else(|| account.uri.to_string());
         let csrf = account.csrf.as_ref().map(|(name, value)| Array::of2(&name.into(), &value.into()).into());
-        js::object(&[("user", user.into()), ("csrf", csrf.unwrap_or(JsValue::NULL))]).into()
+        let plan = &account.dial_plan;
+        let emergency: Array = plan.emergency.iter().map(|number| JsValue::from_str(number)).collect();
+        let digits = plan.extension_max_digits.map(f64::from);
+        let plan = js::object(&[
+            ("country", plan.country.as_str().into()),
+            ("outPrefix", plan.out_prefix.as_str().into()),
+            ("extensionMaxDigits", js::number_or_null(digits)),
+            ("emergency", emergency.into()),
+        ]);
+        js::object(&[
+            ("user", user.into()),
+            ("number", phone.own_number().into()),
+            ("plan", plan.into()),
+            ("csrf", csrf.unwrap_or(JsValue::NULL)),
+        ])
+        .into()
+    }
+
+    /// Who the far end of a call is, as the application has said: its one contact with this number, or the one that the
+    /// user has picked; `names` are those of all who may be meant, while it is none.
+    pub fn set_contact(self: &Rc<Self>, id: &str, contact: Option<Contact>, names: String) {
+        self.run(|phone, _| phone.on_contact(id, contact, names));
     }
 
     /// Loads the account again; false when its source cannot bring anything else.
@@ -88,6 +109,26 @@ impl Phone {
     /// The account is there, or another one, or the same with news.
     pub(super) fn report_account(&mut self) {
         self.outputs.push_back(Output::Report { state: "account", call: JsValue::NULL });
+    }
+
+    fn on_contact(&mut self, id: &str, contact: Option<Contact>, names: String) {
+        if let Some(entry) = self.calls.iter().find(|entry| entry.id() == id) {
+            let (key, state) = (entry.key, entry.state());
+            {
+                let mut facts = entry.shared.facts.borrow_mut();
+                // Each tab asks by itself, and learns the same.
+                if facts.contact == contact && facts.candidates == names {
+                    return;
+                }
+                facts.contact = contact;
+                facts.candidates = names;
+            }
+            return self.tell_change(key, state);
+        }
+        let over = self.last_ended.iter_mut().chain(self.history.iter_mut().map(|record| &mut record.call));
+        for call in over.filter(|call| call.id == id) {
+            call.contact = contact.clone();
+        }
     }
 
     fn on_note(&mut self, id: &str, call: &Shared) {

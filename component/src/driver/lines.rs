@@ -28,7 +28,6 @@ use crate::state::{CallState, Cause};
 
 /// An offer that could not be made while the far end's was under way is made again after this.
 const AGAIN: Duration = Duration::from_millis(500);
-
 /// Request Pending: the far end's own offer was first (RFC 3261 §21.4.27).
 const MET: u16 = 491;
 
@@ -50,6 +49,15 @@ pub struct Line {
 }
 
 impl Line {
+    /// Holds a call that is held already, by what the user sees.
+    pub fn offer_hold(&mut self, media: Option<&Session>) {
+        let wish = Wish { held: true, remote_held: false, restart: false };
+        if let Some(media) = media {
+            self.exchange = Some(wish);
+            media.offer(wish);
+        }
+    }
+
     /// All that waits for something of the call.
     pub fn into_promises(self) -> impl Iterator<Item = Deferred> {
         let transfer = self.transfer.and_then(Transfer::into_promise);
@@ -84,6 +92,9 @@ impl Driver {
 
     /// Connects these calls: each far end hears us and all the others.
     pub fn conference(self: &Rc<Self>, calls: &Array) -> Promise {
+        if let Some(asked) = self.elsewhere(None, "conference", &[calls.into()]) {
+            return asked;
+        }
         let (end, promise) = Deferred::new();
         let ids: Vec<String> = calls.iter().filter_map(|call| js::get(&call, "id").as_string()).collect();
         self.run(|phone, _| {
@@ -161,7 +172,9 @@ impl Phone {
             return;
         }
         let remote_held = entry.shared.facts.borrow().remote_held;
-        let wish = Wish { held: entry.line.hold, remote_held, restart: std::mem::take(&mut entry.line.restart) };
+        // A call that was taken up begins anew before it is held again.
+        let held = entry.line.hold && !entry.repair.resumed;
+        let wish = Wish { held, remote_held, restart: std::mem::take(&mut entry.line.restart) };
         entry.line.exchange = Some(wish);
         media.offer(wish);
         self.remix();
@@ -169,6 +182,9 @@ impl Phone {
 
     /// Our offer is ready to be sent.
     pub(super) fn on_offer_made(&mut self, now: Instant, key: u64, sdp: Option<String>) {
+        if self.entry(key).is_some_and(|entry| entry.repair.resumed) {
+            return self.take_over(now, key, sdp);
+        }
         let (Some(entry), Some(agent)) = (self.calls.iter_mut().find(|entry| entry.key == key), &mut self.agent) else {
             return;
         };
@@ -188,6 +204,9 @@ impl Phone {
     pub(super) fn on_settled(&mut self, key: u64) {
         let Some(entry) = self.entry(key) else { return };
         let Some(wish) = entry.line.exchange.take() else { return };
+        if entry.repair.resumed {
+            return;
+        }
         if wish.held != (entry.state() == CallState::Held) {
             return self.give_up_wish(key, &Failure::new(Cause::Failed.as_str(), "the hold was not agreed on"));
         }

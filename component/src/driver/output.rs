@@ -7,7 +7,7 @@ use wasm_bindgen::JsValue;
 use crate::failure::Failure;
 use crate::js::{self, Deferred};
 use crate::record::Record;
-use crate::state::{Quality, Registration, Remote};
+use crate::state::{Call, Contact, Quality, Registration, Remote, Suppressor};
 
 /// Something for the page, in the order in which it happened.
 pub enum Output {
@@ -91,6 +91,38 @@ pub fn remote(remote: &Remote) -> Object {
     ])
 }
 
+/// The far end of a call, as a page reads it.
+pub fn far_end(call: &Call) -> Object {
+    let object = remote(&call.remote);
+    if let Some(contact) = &call.contact {
+        let more = [("url", contact.url.as_str().into()), ("company", contact.company.as_str().into())];
+        let contact = known(contact);
+        more.iter().for_each(|(name, value)| js::set(&contact, name, value));
+        js::set(&object, "contact", &contact);
+    }
+    object
+}
+
+fn known(contact: &Contact) -> Object {
+    js::object(&[
+        ("type", contact.kind.as_str().into()),
+        ("id", contact.id.as_str().into()),
+        ("name", contact.name.as_str().into()),
+    ])
+}
+
+/// `{type, id, name, url, company}`, checked by the script that fetched it; `None` for anything but an object.
+pub fn read_contact(contact: &JsValue) -> Option<Contact> {
+    let text = |name| js::get(contact, name).as_string().unwrap_or_default();
+    contact.is_object().then(|| Contact {
+        kind: text("type"),
+        id: text("id"),
+        name: text("name"),
+        url: text("url"),
+        company: text("company"),
+    })
+}
+
 /// How a call sounds: the property `quality`, and the detail of `soft-phone-quality` without its call.
 pub fn quality(quality: &Quality) -> Object {
     js::object(&[
@@ -99,7 +131,10 @@ pub fn quality(quality: &Quality) -> Object {
         ("jitterMs", quality.jitter_ms.into()),
         ("lossPercent", quality.loss_percent.into()),
         ("playoutDelayMs", quality.playout_delay_ms.into()),
+        ("concealedPercent", js::number_or_null(quality.concealed_percent)),
+        ("jitterBuffer", quality.jitter_buffer.as_str().into()),
         ("engine", quality.engine.as_str().into()),
+        ("noiseSuppression", js::text_or_null(quality.noise_suppression.map(Suppressor::as_str))),
     ])
 }
 
@@ -127,6 +162,6 @@ pub fn record(record: &Record) -> Object {
         ("outcome", js::text_or_null(call.outcome.as_deref())),
         ("transferredFrom", js::text_or_null(call.transferred_from.as_deref())),
         ("quality", call.quality.as_ref().map_or(JsValue::NULL, |told| quality(told).into())),
-        ("contact", JsValue::NULL),
+        ("contact", call.contact.as_ref().map_or(JsValue::NULL, |contact| known(contact).into())),
     ])
 }

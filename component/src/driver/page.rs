@@ -70,12 +70,19 @@ impl Driver {
         }
         match name {
             names::MODE | names::CORNER | names::LANG => self.configure_view(),
-            names::NO_REGISTER => {}
+            // The last three belong to scripts of their own.
+            names::NO_REGISTER | names::CLICK_TO_CALL | names::SCAN_TEXT | names::LOOKUP_URL => {}
             // Looked at when a call comes or goes; the window shows them.
-            names::CODECS | names::AUTO_ANSWER | names::DO_NOT_DISTURB => self.run(|_, _| {}),
-            names::PROCESSING | names::NO_ECHO_CANCELLATION | names::NO_NOISE_SUPPRESSION | names::NO_AUTO_GAIN => {
-                self.run(|phone, _| phone.use_processing())
+            names::CODECS | names::AUTO_ANSWER | names::DO_NOT_DISTURB => {
+                self.share_attribute(name);
+                self.run(|_, _| {});
             }
+            names::PROCESSING
+            | names::NOISE_SUPPRESSION
+            | names::NO_ECHO_CANCELLATION
+            | names::NO_NOISE_SUPPRESSION
+            | names::NO_AUTO_GAIN => self.run(|phone, _| phone.use_processing()),
+            names::JITTER_BUFFER => self.run(|phone, _| phone.use_jitter_buffer()),
             _ => self.reconfigure_soon(),
         }
     }
@@ -151,6 +158,7 @@ impl Driver {
             server: attribute(names::SERVER),
             uri: attribute(names::URI),
             display_name: attribute(names::DISPLAY_NAME),
+            country: attribute(names::COUNTRY),
         };
         let mut phone = self.phone.borrow_mut();
         phone.fallback = fallback;
@@ -193,7 +201,10 @@ impl Driver {
         });
         self.listeners.replace(vec![
             // Not `unload`: it would keep the page out of the back/forward cache.
-            on("pagehide", |driver, _| driver.leave()),
+            on("pagehide", |driver, _| {
+                driver.run(|phone, now| phone.hand_over(now));
+                driver.leave();
+            }),
             on("pageshow", |driver, event| {
                 if event.unchecked_ref::<PageTransitionEvent>().persisted() {
                     driver.claim_instance();
@@ -227,7 +238,7 @@ impl Driver {
         self.listeners.borrow_mut().extend(plugged.into_iter().chain(moved));
     }
 
-    /// Unregisters and hangs up, now.
+    /// Unregisters and hangs up, now, but for what was left to the next page.
     fn leave(self: &Rc<Self>) {
         self.round.set(self.round.get().wrapping_add(1));
         self.run(|phone, now| {
@@ -244,6 +255,11 @@ impl Driver {
         if !self.phone.borrow().running {
             return;
         }
+        self.run(|phone, now| {
+            if phone.tabs.has_heirs() {
+                phone.hand_over(now);
+            }
+        });
         self.leave();
         self.phone.borrow_mut().running = false;
         self.listeners.take();

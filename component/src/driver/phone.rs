@@ -3,7 +3,10 @@
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
+use soft_phone_sip::presence::Availability;
 use soft_phone_sip::{Agent, Event, Flow, Instant, QueryId};
+
+use wasm_bindgen::JsValue;
 
 use super::Driver;
 use super::calls::Entry;
@@ -12,14 +15,17 @@ use super::lines::Conference;
 use super::messages::Texts;
 use super::output::{self, Output};
 use super::presence::Watches;
+use super::tabs::{Role, Tabs};
 use crate::account::{Account, Fallback};
+use crate::call::Shared;
 use crate::clock;
 use crate::diagnostics::Trace;
 use crate::failure::Failure;
 use crate::instance::Instance;
 use crate::js::Deferred;
 use crate::media::Settings;
-use crate::media::processing::{Mode, Processing};
+use crate::media::processing::{Mode, Noise, Processing};
+use crate::media::receive;
 use crate::names;
 use crate::record::Record;
 use crate::socket::link::{self, Link};
@@ -71,6 +77,8 @@ pub struct Phone {
     pub(super) asked_again: bool,
     /// Known while the phone runs, but for a moment at the beginning.
     pub(super) instance: Option<Instance>,
+    /// The other tabs of this phone.
+    pub(super) tabs: Tabs,
     pub(super) agent: Option<Agent>,
     pub(super) plan: Option<Plan>,
     pub(super) connection: Option<Connection>,
@@ -82,6 +90,8 @@ pub struct Phone {
     pub(super) unregistering: Vec<Deferred>,
     pub(super) calls: Vec<Entry>,
     pub(super) next_call: u64,
+    /// Calls that were left to the next page, as this page knows them, should the browser bring it back.
+    pub(super) parked: Vec<(Rc<Shared>, JsValue)>,
     /// The call that the user speaks in, or chose last.
     pub(super) front: Option<u64>,
     pub(super) devices: Devices,
@@ -124,6 +134,7 @@ impl Phone {
             reloads: 0,
             asked_again: false,
             instance: None,
+            tabs: Tabs::default(),
             agent: None,
             plan: None,
             connection: None,
@@ -135,6 +146,7 @@ impl Phone {
             unregistering: Vec::new(),
             calls: Vec::new(),
             next_call: 0,
+            parked: Vec::new(),
             front: None,
             devices: Devices::default(),
             queries: Vec::new(),
@@ -331,7 +343,7 @@ impl Phone {
                 self.send_candidates(now, call);
             }
             Event::Answered { call, answer, fork } => {
-                self.on_answered(call, fork, answer);
+                self.on_answered(now, call, fork, answer);
                 self.send_candidates(now, call);
             }
             Event::Offer { call, offer } => self.on_offer(now, call, offer),
@@ -365,12 +377,16 @@ impl Phone {
 
     /// Compares the facts of the sign-in with those told last, and tells what is new.
     fn publish_registration(&mut self) {
+        if self.tabs.role == Role::Following {
+            return;
+        }
         let phase = self.plan.as_ref().map_or(Phase::Idle, Plan::phase);
         let registered = self.agent.as_ref().map_or(soft_phone_sip::RegistrationState::Offline, Agent::registration);
         let (state, cause) = facts::registration(&facts::Inputs {
             fault: self.fault,
             // Asking again is nobody's business while all is well.
-            loading: self.loading && registered != soft_phone_sip::RegistrationState::Registered,
+            loading: self.loading && registered != soft_phone_sip::RegistrationState::Registered
+                || self.tabs.role == Role::Joining,
             wanted: self.wanted,
             phase,
             link_fault: self.link_fault,
@@ -391,24 +407,31 @@ impl Phone {
             server: self.plan.as_ref().and_then(Plan::server).map(str::to_owned),
             retry_at,
         };
-        self.settle_registration(&told);
-        // The wall clock may move under the time of the next try; that alone is no news.
-        let news = Registration { retry_at: self.registration.retry_at, ..told.clone() } != self.registration;
-        if !news && told.retry_at.is_some() == self.registration.retry_at.is_some() {
-            return;
-        }
-        let problem = told.cause.filter(|cause| {
-            self.registration.cause != Some(*cause) && *cause != Problem::NotConfigured && self.running
-        });
-        self.outputs.push_back(Output::Event { name: names::REGISTRATION, detail: output::registration(&told) });
-        self.registration = told;
-        if let Some(problem) = problem {
+        let before = self.registration.cause;
+        let problem =
+            told.cause.filter(|cause| before != Some(*cause) && *cause != Problem::NotConfigured && self.running);
+        if self.take_registration(told)
+            && let Some(problem) = problem
+        {
             let mut failure = Failure::from(problem);
             if self.fault == Some(problem) && !self.fault_field.is_empty() {
                 failure.message = [failure.message.as_str(), ": see its field ", self.fault_field].concat();
             }
             self.tell_error(&failure);
         }
+    }
+
+    /// The sign-in stands like this; false when that is no news.
+    pub(super) fn take_registration(&mut self, told: Registration) -> bool {
+        self.settle_registration(&told);
+        // The wall clock may move under the time of the next try; that alone is no news.
+        let news = Registration { retry_at: self.registration.retry_at, ..told.clone() } != self.registration;
+        if !news && told.retry_at.is_some() == self.registration.retry_at.is_some() {
+            return false;
+        }
+        self.outputs.push_back(Output::Event { name: names::REGISTRATION, detail: output::registration(&told) });
+        self.registration = told;
+        true
     }
 
     pub(super) fn tell_error(&mut self, failure: &Failure) {
@@ -425,6 +448,7 @@ impl Phone {
 
     /// What the window draws.
     pub(super) fn snapshot(&self) -> PhoneState {
+        let heard = self.tabs.heard.as_ref();
         PhoneState {
             user: self.account.as_ref().map(Account::label),
             registration: self.registration.clone(),
@@ -432,9 +456,13 @@ impl Phone {
             front: self.calls.iter().find(|entry| Some(entry.key) == self.front).map(Entry::id),
             devices: self.devices.clone(),
             messages: self.texts.known.clone(),
-            lamps: self.watches.lamps(),
-            mailbox: self.watches.mailbox(),
-            published: self.watches.own(),
+            lamps: heard.map_or_else(|| self.watches.lamps(), |heard| heard.lamps.clone()),
+            mailbox: heard.map_or_else(|| self.watches.mailbox(), |heard| heard.mailbox.clone()),
+            published: match heard {
+                Some(heard) => heard.published.as_deref().and_then(Availability::from_word),
+                None => self.watches.own(),
+            },
+            follows: self.tabs.role == Role::Following,
             last_ended: self.last_ended.clone(),
             do_not_disturb: self.has_flag(names::DO_NOT_DISTURB),
             auto_answer: self.has_flag(names::AUTO_ANSWER),
@@ -456,8 +484,14 @@ impl Phone {
             speaker: self.devices.used(DeviceKind::Speaker).to_owned(),
             codecs: self.text_attribute(names::CODECS),
             processing: self.processing(),
+            jitter_buffer: self.jitter_buffer(),
             root: driver.root.clone(),
         }
+    }
+
+    /// Who the attribute says is to buffer what is received.
+    pub(super) fn jitter_buffer(&self) -> receive::Mode {
+        receive::Mode::from_attribute(Some(&self.text_attribute(names::JITTER_BUFFER)))
     }
 
     /// What the attributes say is to be done to the microphone's sound.
@@ -466,6 +500,7 @@ impl Phone {
             mode: Mode::from_attribute(Some(&self.text_attribute(names::PROCESSING))),
             no_echo: self.has_flag(names::NO_ECHO_CANCELLATION),
             no_noise: self.has_flag(names::NO_NOISE_SUPPRESSION),
+            noise: Noise::from_attribute(&self.text_attribute(names::NOISE_SUPPRESSION)),
             no_gain: self.has_flag(names::NO_AUTO_GAIN),
         }
     }

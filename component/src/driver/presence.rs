@@ -13,10 +13,10 @@ use soft_phone_sip::{
 };
 use wasm_bindgen::JsValue;
 
-use super::Driver;
 use super::output::Output;
 use super::package::{self, Package};
 use super::phone::Phone;
+use super::{Driver, WINDOW};
 use crate::failure::{CLOSED, Failure};
 use crate::js::{self, Deferred};
 use crate::state::lamps::{Lamp, LampState, Mailbox};
@@ -92,6 +92,31 @@ impl Watches {
         self.list.iter().filter_map(lamp).collect()
     }
 
+    /// Target and package of the lamps that the user has set up (`own`), or of what the page wants.
+    pub(super) fn wishes(&self, own: bool) -> Vec<(String, String)> {
+        let wish = |watch: &Watch| (watch.target.clone(), watch.package.name().to_owned());
+        self.list.iter().filter(|watch| watch.own == own).map(wish).collect()
+    }
+
+    /// The lamp of another tab's user.
+    pub(super) fn keep(&mut self, target: &str, package: &str) {
+        if let Some(package) = Package::from_name(package) {
+            self.add(target.to_owned(), package, true);
+        }
+    }
+
+    /// What another tab has told of the user.
+    pub(super) fn keep_own(&mut self, own: Availability) {
+        self.own = Some((own, String::new()));
+    }
+
+    fn add(&mut self, target: String, package: Package, own: bool) -> u64 {
+        self.next += 1;
+        let (key, stands) = (self.next, SubscriptionState::Pending);
+        self.list.push(Watch { key, target, package, id: None, stands, refused: false, own });
+        key
+    }
+
     pub(super) fn mailbox(&self) -> Option<Mailbox> {
         self.mailbox.clone()
     }
@@ -116,16 +141,27 @@ impl Driver {
             None if package.is_own() && target.trim().is_empty() => String::new(),
             None => return Err(Problem::NumberInvalid.into()),
         };
-        self.run(|phone, now| phone.subscribe(now, target, package, own))
+        let key = self.run(|phone, now| phone.subscribe(now, target, package, own));
+        self.want();
+        key
     }
 
     /// Ends a subscription.
     pub fn unsubscribe(self: &Rc<Self>, key: u64) {
         self.run(|phone, now| phone.unsubscribe(now, key));
+        self.want();
+    }
+
+    /// Tells the page again what is known of a subscription.
+    pub fn tell_watch(self: &Rc<Self>, key: u64) {
+        self.run(|phone, _| phone.tell_notify(key, None, None, None));
     }
 
     /// Tells others how we are; `None` takes it back.
     pub fn publish(self: &Rc<Self>, status: Option<&str>, note: &str) -> Promise {
+        if let Some(asked) = self.elsewhere(None, "publish", &[js::text_or_null(status), note.into()]) {
+            return asked;
+        }
         let wanted = match status {
             None | Some("") => None,
             Some(word) => match Availability::from_word(word) {
@@ -154,7 +190,7 @@ impl Driver {
         });
         match found {
             Some((_, Some(pickup))) => super::quietly(self.take_over(&pickup)),
-            Some((target, None)) => super::quietly(self.call(&target, &JsValue::UNDEFINED, "window")),
+            Some((target, None)) => super::quietly(self.call(&target, &JsValue::UNDEFINED, WINDOW)),
             None => {}
         }
     }
@@ -168,14 +204,14 @@ impl Driver {
             early_only: true,
         };
         let options = CallOptions { replaces: Some(replaces), ..CallOptions::default() };
-        self.call_with(&pickup.target, "window", || options)
+        self.call_with(&pickup.target, None, WINDOW, &JsValue::UNDEFINED, || options)
     }
 
     /// The mailbox was pressed: calls it, where the server says how.
     pub fn call_mailbox(self: &Rc<Self>) {
         let account = self.phone.borrow().watches.mailbox.as_ref().and_then(|mailbox| mailbox.account.clone());
         if let Some(account) = account {
-            super::quietly(self.call(&account, &JsValue::UNDEFINED, "window"));
+            super::quietly(self.call(&account, &JsValue::UNDEFINED, WINDOW));
         }
     }
 }
@@ -185,10 +221,7 @@ impl Phone {
         if self.watches.list.len() >= MOST {
             return Err(Failure::wrong_state("so much is subscribed to"));
         }
-        self.watches.next += 1;
-        let key = self.watches.next;
-        let watch = Watch { key, target, package, id: None, stands: SubscriptionState::Pending, refused: false, own };
-        self.watches.list.push(watch);
+        let key = self.watches.add(target, package, own);
         self.watch_all(now);
         Ok(key)
     }

@@ -26,6 +26,15 @@ pub struct Repair {
     tries: u8,
     /// Looks at the statistics in which nothing came.
     idle: u8,
+    /// The call was taken up from another page: its way is still to be found for the first time.
+    pub resumed: bool,
+}
+
+impl Repair {
+    /// Of a call whose first way must be found until then.
+    pub fn resumed(deadline: Instant) -> Repair {
+        Repair { at: Some(deadline), tries: TRIES, idle: 0, resumed: true }
+    }
 }
 
 impl Phone {
@@ -33,7 +42,12 @@ impl Phone {
     pub(super) fn on_path(&mut self, now: Instant, key: u64, path: Path) {
         let Some(entry) = self.entry(key) else { return };
         match path {
-            Path::Found => entry.repair = Repair::default(),
+            Path::Found => {
+                let resumed = std::mem::take(&mut entry.repair).resumed;
+                if resumed {
+                    self.on_resumed(key);
+                }
+            }
             // Before the call stands there is nothing to go back to.
             Path::Lost if !entry.is_established() => self.fail_at(now, key, None),
             Path::Lost if entry.repair.at.is_none() => self.repair(now, key),

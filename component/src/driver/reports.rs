@@ -38,16 +38,10 @@ impl Phone {
             }
             return self.with_agent(|agent| agent.reject(now, call, BUSY, None));
         }
-        let media = self
-            .driver_settings()
-            .map(|settings| Session::ring(&settings, offer.map(text_of), self.media_reports(key)));
-        let Some(entry) = self.entry(key) else { return };
-        match media {
-            Some(Ok(session)) => entry.media = Some(session),
-            Some(Err(problem)) => return self.fail(key, Some(problem)),
-            None => return self.fail(key, None),
+        if !self.prepare(key, offer) {
+            return;
         }
-        let object = entry.object.clone();
+        let Some(object) = self.entry(key).map(|entry| entry.object.clone()) else { return };
         // Never into a conversation: what is said there is not for the next caller.
         let alone = self.has_flag(names::AUTO_ANSWER) && self.calls.len() == 1;
         if alone && !after.is_zero() {
@@ -62,13 +56,30 @@ impl Phone {
         self.outputs.push_back(Output::Incoming { call: object, answer: answer.then_some(key) });
     }
 
+    /// Makes a call that rings ready to be answered; false when there can be no media.
+    pub(super) fn prepare(&mut self, key: u64, offer: Option<Body>) -> bool {
+        let media = self
+            .driver_settings()
+            .map(|settings| Session::ring(&settings, offer.map(text_of), self.media_reports(key)));
+        let Some(entry) = self.entry(key) else { return false };
+        match media {
+            Some(Ok(session)) => entry.media = Some(session),
+            Some(Err(problem)) => self.fail(key, Some(problem)),
+            None => self.fail(key, None),
+        }
+        self.entry(key).is_some_and(|entry| entry.media.is_some())
+    }
+
     pub(super) fn on_progress(&mut self, call: CallId, fork: u32, answer: Option<Body>) {
         if let (Some(answer), Some(media)) = (answer, self.media(call)) {
             media.progress(fork, text_of(answer));
         }
     }
 
-    pub(super) fn on_answered(&mut self, call: CallId, fork: u32, answer: Option<Body>) {
+    pub(super) fn on_answered(&mut self, now: Instant, call: CallId, fork: u32, answer: Option<Body>) {
+        if self.on_taken_over(now, call, answer.as_ref()) {
+            return;
+        }
         let outbound = self.agent.as_ref().and_then(|agent| agent.get(call)).map(sip::Call::direction)
             == Some(Direction::Outbound);
         // Inbound: only when our 200 made the offer does the ACK bring an answer.
@@ -103,8 +114,8 @@ impl Phone {
 
     pub(super) fn on_state(&mut self, call: CallId, state: CallState) {
         let Some(entry) = self.calls.iter().find(|entry| entry.sip == Some(call)) else { return };
-        // The end is told when it is complete, with its cause.
-        if state != CallState::Ended {
+        // The end is told when it is complete, with its cause; a call that was taken up is what it was before.
+        if state != CallState::Ended && !(entry.repair.resumed && state == CallState::Active) {
             let key = entry.key;
             self.move_to(key, state);
         }
@@ -118,6 +129,9 @@ impl Phone {
         status: Option<u16>,
         reason: Option<String>,
     ) {
+        if self.on_takeover_ended(now, call) {
+            return;
+        }
         if let Some(key) = self.key_of_sip(call) {
             self.finish(now, key, cause, status, reason);
         }
@@ -166,8 +180,11 @@ impl Phone {
             Report::Microphone => {
                 let local = entry.media.as_ref().and_then(Session::local_stream);
                 entry.shared.local.replace(local);
+                self.notice.take_if(|notice| notice.is_of_microphone());
                 self.remix();
             }
+            // The call goes on all the same: the user hears, and can still allow it.
+            Report::Unheard(problem) => self.notify(problem),
             Report::Level(level) => self.level_dbfs = Some(level),
         }
     }

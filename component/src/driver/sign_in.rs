@@ -4,16 +4,18 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use js_sys::{Function, Promise};
-use soft_phone_sip::{Agent, Config, Instant, Transport};
+use soft_phone_sip::{Config, Instant, Transport};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use super::Driver;
 use super::calls::closed;
 use super::phone::{Phone, Refusal};
+use super::tabs::Role;
 use crate::account::{Account, Invalid, Value, load};
 use crate::clock;
 use crate::failure::Failure;
+use crate::handover::Handover;
 use crate::js::{self, Deferred};
 use crate::socket::{Plan, url};
 use crate::state::{Problem, Registration, RegistrationState};
@@ -172,7 +174,7 @@ impl Phone {
         self.fault_field = "";
         let same_phone = self.is_same_phone(&account);
         let same_secret = self.account.as_ref().is_some_and(|old| old.credentials == account.credentials);
-        if same_phone && self.agent.is_some() {
+        if same_phone && (self.agent.is_some() || self.tabs.role != Role::Alone) {
             if !same_secret && let Some(agent) = &mut self.agent {
                 agent.set_credentials(now, account.credentials.clone());
             }
@@ -181,6 +183,16 @@ impl Phone {
             return;
         }
         self.leave(now);
+        self.account = Some(account);
+        if !self.meet_others() {
+            self.lead(now);
+        }
+        self.report_account();
+    }
+
+    /// Makes the agent of the account and connects it; `left` is what another tab has told of the phone that goes on.
+    pub(super) fn start(&mut self, now: Instant, left: Option<Handover>) {
+        let Some(account) = &self.account else { return };
         let mut seed = [0; 32];
         clock::entropy(&mut seed);
         let mut spread = [0; 8];
@@ -191,26 +203,25 @@ impl Phone {
         config.instance_id = self.instance.as_ref().map(|instance| instance.urn.clone());
         config.credentials = account.credentials.clone();
         config.trickle = true;
-        match Agent::new(config, seed) {
-            Ok(mut agent) => {
-                if self.wanted {
-                    // Without a connection it only notes the wish.
-                    let _ = agent.register(now);
-                }
-                let mut plan = Plan::new(account.servers.clone(), u64::from_le_bytes(spread));
-                plan.start(now);
-                self.agent = Some(agent);
-                self.plan = Some(plan);
-                self.account = Some(account);
-                self.report_account();
-            }
-            Err(_) => self.fault = Some(Problem::AccountInvalid),
+        let mut plan = Plan::new(account.servers.clone(), u64::from_le_bytes(spread));
+        if !self.begin(now, &config, seed, left) {
+            self.account = None;
+            self.fault = Some(Problem::AccountInvalid);
+            return self.quit();
         }
+        if let Some(agent) = self.agent.as_mut().filter(|_| self.wanted) {
+            // Without a connection it only notes the wish.
+            let _ = agent.register(now);
+        }
+        plan.start(now);
+        self.plan = Some(plan);
+        self.report_account();
     }
 
     /// Signs out and hangs up at once; what can still be sent is sent.
     pub(super) fn leave(&mut self, now: Instant) {
         self.parting = None;
+        self.quit();
         if let Some(agent) = &mut self.agent {
             agent.shutdown(now);
         }

@@ -56,14 +56,15 @@ impl Phone {
     }
 }
 
-/// The candidates as RFC 8840 §9 wants them. All media are bundled into the first.
+/// The candidates as RFC 8840 §9 wants them. All media are bundled into the sound.
 fn fragment(sdp: &str, candidates: &[Option<String>]) -> Option<Fragment> {
     let session = Session::parse(sdp).ok()?;
     let mut fragment = Fragment::new(&session).ok()?;
+    let media = session.find("audio")?;
     for candidate in candidates {
         match candidate {
-            Some(candidate) => fragment.add_candidate(&session, 0, candidate),
-            None => fragment.end_candidates(&session, 0),
+            Some(candidate) => fragment.add_candidate(&session, media, candidate),
+            None => fragment.end_candidates(&session, media),
         }
         .ok()?;
     }

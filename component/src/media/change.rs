@@ -34,6 +34,7 @@ impl Session {
                 Ok(()) => inner.local_sdp(),
                 Err(_) => None,
             };
+            inner.told.set(true);
             inner.tell(Report::Offer(sdp));
         });
     }

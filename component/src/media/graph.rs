@@ -12,7 +12,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{MediaStream, MediaStreamTrack};
 
-use super::processing::Event;
+use super::processing::{Event, Overloaded};
 use crate::{clock, js};
 
 /// How long an overload is remembered: the next calls of a machine that is too slow, or too busy, spare themselves
@@ -21,7 +21,8 @@ const REMEMBERED: Duration = Duration::from_secs(600);
 
 thread_local! {
     static LOADER: RefCell<Option<Function>> = const { RefCell::new(None) };
-    static OVERLOADED: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// When the engine, and when the neural one, did not keep up.
+    static OVERLOADED: Cell<[Option<Instant>; 2]> = const { Cell::new([None; 2]) };
 }
 
 /// Tells how to load `graph.js`: `() => Promise<module>`.
@@ -35,14 +36,17 @@ pub fn is_possible() -> bool {
     !js::get(&window, "AudioWorkletNode").is_undefined()
 }
 
-/// The engine did not keep up.
-pub fn note_overload() {
-    OVERLOADED.set(Some(clock::now()));
+/// The engine did not keep up, or the `neural` one alone.
+pub fn note_overload(neural: bool) {
+    let mut at = OVERLOADED.get();
+    at[usize::from(neural)] = Some(clock::now());
+    OVERLOADED.set(at);
 }
 
-/// Whether it did not keep up a short while ago.
-pub fn is_overloaded() -> bool {
-    OVERLOADED.get().is_some_and(|at| clock::now() < at + REMEMBERED)
+/// What did not keep up a short while ago.
+pub fn overloaded() -> Overloaded {
+    let [engine, neural] = OVERLOADED.get().map(|at| at.is_some_and(|at| clock::now() < at + REMEMBERED));
+    Overloaded { engine, neural }
 }
 
 /// Loads the engine ahead of its use.
@@ -114,6 +118,12 @@ impl Graph {
     pub fn hear(&self, remote: &MediaStream) {
         self.0.heard.replace(Some(Clone::clone(remote)));
         self.0.call("hear", remote);
+    }
+
+    /// The loudspeaker plays this stream no more.
+    pub fn deafen(&self, remote: &MediaStream) {
+        self.0.heard.take();
+        self.0.call("deafen", remote);
     }
 
     /// Runs these stages from now on.
@@ -214,7 +224,7 @@ impl State {
 }
 
 /// The module, imported with its first use; `None` when it cannot be.
-async fn module() -> Option<JsValue> {
+pub async fn module() -> Option<JsValue> {
     let loader = LOADER.with_borrow(Clone::clone)?;
     let loading = loader.call0(&JsValue::UNDEFINED).ok()?;
     JsFuture::from(loading.unchecked_into::<Promise>()).await.ok()
@@ -229,6 +239,7 @@ fn read(event: &JsValue, detail: &JsValue, share: &JsValue) -> Option<Report> {
         "running" => Event::Running,
         "blocked" => Event::Blocked,
         "overload" => Event::Overload,
+        "lacks" => Event::NoNetwork,
         _ => Event::Failed,
     };
     Some(Report::Event(event, detail.as_string()))

@@ -9,6 +9,9 @@
 //!                                       ▼
 //!  Off: nobody wants Rust            GivenUp: the browser's own, until the call ends
 //! ```
+//! With the neural engine the first overload, and a network that cannot be had, give up that alone: the spectral engine
+//! takes its place.
+//!
 //! While it loads, the microphone is sent as it is; nobody is silent on any rung.
 
 use soft_phone_dsp::host::stages;
@@ -29,6 +32,48 @@ pub enum Mode {
     Off,
 }
 
+/// How noise is suppressed: the attribute `noise-suppression`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Noise {
+    /// By 6 dB.
+    Low,
+    /// By 12 dB.
+    #[default]
+    Moderate,
+    /// By 20 dB.
+    High,
+    /// By the network, whose weights are loaded for it.
+    Neural,
+}
+
+impl Noise {
+    /// The attribute's word; the default for any other.
+    pub fn from_attribute(word: &str) -> Noise {
+        let words = [("low", Noise::Low), ("high", Noise::High), ("neural", Noise::Neural)];
+        let known = words.into_iter().find(|(known, _)| word.trim().eq_ignore_ascii_case(known));
+        known.map_or(Noise::Moderate, |(_, noise)| noise)
+    }
+
+    fn stages(self) -> u32 {
+        stages::NOISE
+            | match self {
+                Noise::Low => 0,
+                Noise::Moderate => stages::NOISE_MODERATE,
+                Noise::High => stages::NOISE_HIGH,
+                Noise::Neural => stages::NOISE_HIGH | stages::NEURAL,
+            }
+    }
+}
+
+/// What did not keep up a short while ago.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overloaded {
+    /// Our engine.
+    pub engine: bool,
+    /// The neural one.
+    pub neural: bool,
+}
+
 /// What the attributes say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Processing {
@@ -38,6 +83,8 @@ pub struct Processing {
     pub no_echo: bool,
     /// `no-noise-suppression`.
     pub no_noise: bool,
+    /// `noise-suppression`.
+    pub noise: Noise,
     /// `no-auto-gain`.
     pub no_gain: bool,
 }
@@ -71,7 +118,7 @@ impl Processing {
         let switch = |off: bool, stage: u32| if off { 0 } else { stage };
         stages::HIGH_PASS
             | switch(self.no_echo, stages::ECHO)
-            | switch(self.no_noise, stages::NOISE | stages::NOISE_MODERATE)
+            | switch(self.no_noise, self.noise.stages())
             | switch(self.no_gain, stages::GAIN)
     }
 }
@@ -87,6 +134,8 @@ pub enum Event {
     Overload,
     /// It cannot be had, or broke.
     Failed,
+    /// There is no neural engine.
+    NoNetwork,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,21 +152,26 @@ enum Rung {
 pub struct Ladder {
     processing: Processing,
     rung: Rung,
+    /// The neural engine is given up until it is asked for anew.
+    spectral: bool,
 }
 
 impl Ladder {
-    /// At the beginning of a call; `overloaded`: the engine did not keep up a short while ago.
-    pub fn new(processing: Processing, overloaded: bool) -> Ladder {
+    /// At the beginning of a call; what did not keep up a short while ago is tried only when it is told to be used.
+    pub fn new(processing: Processing, overloaded: Overloaded) -> Ladder {
         let rung = match processing.mode {
-            Mode::Auto if overloaded => Rung::GivenUp,
+            Mode::Auto if overloaded.engine => Rung::GivenUp,
             Mode::Auto | Mode::Rust => Rung::Loading,
             Mode::Browser | Mode::Off => Rung::Off,
         };
-        Ladder { processing, rung }
+        Ladder { processing, rung, spectral: overloaded.neural && processing.mode == Mode::Auto }
     }
 
     /// Something happened; true when that changes what is to be done.
     pub fn handle(&mut self, event: Event) -> bool {
+        if event == Event::NoNetwork || (event == Event::Overload && self.is_neural()) {
+            return self.rung != Rung::GivenUp && !std::mem::replace(&mut self.spectral, true);
+        }
         let next = match (self.rung, event) {
             (Rung::Loading | Rung::Blocked | Rung::Rust, Event::Running) => Rung::Rust,
             (Rung::Loading | Rung::Rust | Rung::Blocked, Event::Blocked) => Rung::Blocked,
@@ -125,7 +179,7 @@ impl Ladder {
                 Rung::GivenUp
             }
             // Nothing is expected of an engine that only measures, or does not run yet.
-            (Rung::Off | Rung::GivenUp, _) | (Rung::Loading | Rung::Blocked, Event::Overload) => self.rung,
+            (Rung::Off | Rung::GivenUp, _) | (_, Event::Overload | Event::NoNetwork) => self.rung,
         };
         std::mem::replace(&mut self.rung, next) != next
     }
@@ -138,6 +192,9 @@ impl Ladder {
         }
         let wanted = matches!(processing.mode, Mode::Auto | Mode::Rust);
         let asked_anew = processing.mode != self.processing.mode;
+        if asked_anew || processing.noise != self.processing.noise {
+            self.spectral = false;
+        }
         self.rung = match self.rung {
             _ if !wanted => Rung::Off,
             Rung::Off | Rung::GivenUp if asked_anew && runs => Rung::Rust,
@@ -158,6 +215,11 @@ impl Ladder {
         self.rung == Rung::Rust
     }
 
+    /// Whether the neural engine is wanted of the engine that runs.
+    fn is_neural(&self) -> bool {
+        self.is_rust() && self.stages() & stages::NEURAL != 0
+    }
+
     /// How the page is told.
     pub fn engine(&self) -> Engine {
         if self.is_rust() { Engine::Rust } else { Engine::Browser }
@@ -165,7 +227,7 @@ impl Ladder {
 
     /// How the microphone is to be opened.
     pub fn capture(&self) -> Capture {
-        let Processing { mode, no_echo, no_noise, no_gain } = self.processing;
+        let Processing { mode, no_echo, no_noise, no_gain, .. } = self.processing;
         match self.rung {
             Rung::Loading | Rung::Rust => Capture::default(),
             Rung::Off if mode == Mode::Off => Capture::default(),
@@ -175,7 +237,8 @@ impl Ladder {
 
     /// The stages that the engine is to run now: none where it only measures the level.
     pub fn stages(&self) -> u32 {
-        if matches!(self.rung, Rung::Loading | Rung::Rust) { self.processing.stages() } else { 0 }
+        let without = if self.spectral { stages::NEURAL } else { 0 };
+        if matches!(self.rung, Rung::Loading | Rung::Rust) { self.processing.stages() & !without } else { 0 }
     }
 }
 
@@ -187,7 +250,14 @@ mod tests {
     const NONE: Capture = Capture { echo: false, noise: false, gain: false };
 
     fn ladder(mode: Mode) -> Ladder {
-        Ladder::new(Processing { mode, ..Processing::default() }, false)
+        Ladder::new(Processing { mode, ..Processing::default() }, Overloaded::default())
+    }
+
+    fn neural(mode: Mode, overloaded: Overloaded) -> Ladder {
+        let processing = Processing { mode, noise: Noise::Neural, ..Processing::default() };
+        let mut ladder = Ladder::new(processing, overloaded);
+        ladder.handle(Event::Running);
+        ladder
     }
 
     #[test]
@@ -236,19 +306,48 @@ mod tests {
 
     #[test]
     fn an_overload_is_remembered_by_auto_only() {
-        let overloaded = |mode| Ladder::new(Processing { mode, ..Processing::default() }, true);
+        let engine = Overloaded { engine: true, neural: true };
+        let overloaded = |mode| Ladder::new(Processing { mode, ..Processing::default() }, engine);
         assert!(!overloaded(Mode::Auto).wants_engine());
         assert_eq!(overloaded(Mode::Auto).capture(), ALL);
         assert!(overloaded(Mode::Rust).wants_engine());
+        let network = Overloaded { neural: true, ..Overloaded::default() };
+        assert!(neural(Mode::Auto, network).is_rust() && !neural(Mode::Auto, network).is_neural());
+        assert!(neural(Mode::Rust, network).is_neural());
+    }
+
+    #[test]
+    fn an_overload_takes_the_network_first_and_the_engine_then() {
+        let mut ladder = neural(Mode::Auto, Overloaded::default());
+        assert!(ladder.is_neural());
+        assert!(ladder.handle(Event::Overload));
+        assert!(ladder.is_rust() && !ladder.is_neural());
+        assert_eq!(ladder.stages() & (stages::NOISE | stages::NOISE_HIGH), stages::NOISE | stages::NOISE_HIGH);
+        assert!(ladder.handle(Event::Overload));
+        assert_eq!((ladder.capture(), ladder.engine()), (ALL, Engine::Browser));
+    }
+
+    #[test]
+    fn without_its_network_the_engine_goes_on_until_it_is_asked_anew() {
+        let mut ladder = neural(Mode::Auto, Overloaded::default());
+        assert!(ladder.handle(Event::NoNetwork) && !ladder.handle(Event::NoNetwork));
+        assert!(ladder.is_rust() && !ladder.is_neural());
+        let other = |noise| Processing { noise, ..Processing::default() };
+        assert!(ladder.set_processing(other(Noise::Low), true) && !ladder.is_neural());
+        assert!(ladder.set_processing(other(Noise::Neural), true) && ladder.is_neural());
+        // What is not suppressed needs no network.
+        assert!(ladder.set_processing(Processing { no_noise: true, ..other(Noise::Neural) }, true));
+        assert!(ladder.is_rust() && !ladder.is_neural());
     }
 
     #[test]
     fn switches_count_in_each_mode() {
-        let some = |mode| Processing { mode, no_echo: true, no_noise: false, no_gain: true };
-        let mut rust = Ladder::new(some(Mode::Rust), false);
+        let some = |mode| Processing { mode, no_echo: true, no_gain: true, ..Processing::default() };
+        let none = Overloaded::default();
+        let mut rust = Ladder::new(some(Mode::Rust), none);
         rust.handle(Event::Running);
         assert_eq!(rust.stages() & (stages::ECHO | stages::NOISE | stages::GAIN), stages::NOISE);
-        let browser = Ladder::new(some(Mode::Browser), false);
+        let browser = Ladder::new(some(Mode::Browser), none);
         assert_eq!(browser.capture(), Capture { echo: false, noise: true, gain: false });
         rust.handle(Event::Failed);
         assert_eq!(rust.capture(), Capture { echo: false, noise: true, gain: false });
@@ -281,6 +380,12 @@ mod tests {
         }
         for word in [None, Some("auto"), Some(""), Some("wasm")] {
             assert_eq!(Mode::from_attribute(word), Mode::Auto);
+        }
+        for (word, noise) in [("low", Noise::Low), (" High", Noise::High), ("neural", Noise::Neural)] {
+            assert_eq!(Noise::from_attribute(word), noise);
+        }
+        for word in ["", "moderate", "rnnoise"] {
+            assert_eq!(Noise::from_attribute(word), Noise::Moderate);
         }
     }
 }

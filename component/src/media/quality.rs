@@ -6,7 +6,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use super::{Report, Session};
 use crate::js;
-use crate::state::{Engine, Quality};
+use crate::state::{Engine, Quality, Suppressor};
 
 /// What one look at the statistics saw; counters grow over the call.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -23,8 +23,14 @@ pub struct Sample {
     pub jitter: f64,
     /// There and back, s.
     pub rtt: Option<f64>,
+    /// Samples that stood for what did not arrive in time, and all that were played; 0 where the browser does not tell.
+    pub concealed: [f64; 2],
+    /// Of our own jitter buffer while it plays: delay, ms, and share that it concealed in the last two seconds, 0 to 1.
+    pub own: Option<(f64, f64)>,
     /// Who processes the microphone.
     pub engine: Engine,
+    /// Who suppresses noise in it.
+    pub noise_suppression: Option<Suppressor>,
 }
 
 /// The quality of what lies between two samples.
@@ -34,14 +40,22 @@ pub fn quality(before: &Sample, now: &Sample) -> Quality {
     let loss = if expected > 0.0 { lost / expected } else { 0.0 };
     let emitted = now.emitted - before.emitted;
     let waited = if emitted > 0.0 { (now.waited - before.waited) / emitted * 1000.0 } else { 0.0 };
+    let [concealed, played] = [0, 1].map(|at| now.concealed[at] - before.concealed[at]);
+    let share = (played > 0.0).then(|| (concealed / played).clamp(0.0, 1.0));
+    let (waited, share) = now.own.map_or((waited, share), |(delay, share)| (delay, Some(share)));
+    // Ours plays copies of what was lost: only what it had to invent is missed.
+    let missed = if now.own.is_some() { share.unwrap_or(loss) } else { loss };
     let rtt_ms = now.rtt.map(|rtt| rtt * 1000.0);
     Quality {
-        mos: tenths(mos(rtt_ms.unwrap_or(0.0) / 2.0 + waited, loss * 100.0)),
+        mos: tenths(mos(rtt_ms.unwrap_or(0.0) / 2.0 + waited, missed * 100.0)),
         rtt_ms: rtt_ms.map(tenths),
         jitter_ms: tenths(now.jitter * 1000.0),
         loss_percent: tenths(loss * 100.0),
         playout_delay_ms: tenths(waited),
+        concealed_percent: share.map(|share| tenths(share * 100.0)),
+        jitter_buffer: if now.own.is_some() { Engine::Rust } else { Engine::Browser },
         engine: now.engine,
+        noise_suppression: now.noise_suppression,
     }
 }
 
@@ -64,13 +78,14 @@ fn mos(delay_ms: f64, loss_percent: f64) -> f64 {
 impl Session {
     /// Looks at the statistics; [`Report::Sample`] brings what is seen.
     pub fn sample(&self) {
-        let (inner, engine) = (self.0.clone(), self.engine());
+        let (inner, engine, noise_suppression) = (self.0.clone(), self.engine(), self.noise_suppression());
         spawn_local(async move {
             if inner.closed.get() {
                 return;
             }
             let Ok(report) = JsFuture::from(inner.connection.get_stats()).await else { return };
-            let mut sample = Sample { engine, ..Sample::default() };
+            let own = inner.own_quality();
+            let mut sample = Sample { engine, noise_suppression, own, ..Sample::default() };
             let mut remote_rtt = None;
             // A report is like a map (W3C WebRTC §8.2).
             report.unchecked_into::<Map>().for_each(&mut |stat, _| {
@@ -82,6 +97,8 @@ impl Session {
                         sample.lost += number("packetsLost").unwrap_or(0.0);
                         sample.waited += number("jitterBufferDelay").unwrap_or(0.0);
                         sample.emitted += number("jitterBufferEmittedCount").unwrap_or(0.0);
+                        sample.concealed[0] += number("concealedSamples").unwrap_or(0.0);
+                        sample.concealed[1] += number("totalSamplesReceived").unwrap_or(0.0);
                         sample.jitter = number("jitter").unwrap_or(0.0);
                     }
                     "candidate-pair" if text("state") == "succeeded" => {
@@ -112,13 +129,22 @@ mod tests {
             emitted: 96_100.0,
             jitter: 0.0123,
             rtt: Some(0.08),
+            concealed: [480.0, 48_000.0],
+            own: None,
             engine: Engine::Rust,
+            noise_suppression: Some(Suppressor::Neural),
         };
         let told = quality(&before, &now);
         assert_eq!(told.loss_percent, 5.0);
         assert_eq!(told.playout_delay_ms, 40.0);
         assert_eq!((told.jitter_ms, told.rtt_ms), (12.3, Some(80.0)));
         assert_eq!((told.mos, told.engine), (3.8, Engine::Rust));
+        assert_eq!(told.noise_suppression, Some(Suppressor::Neural));
+        assert_eq!((told.concealed_percent, told.jitter_buffer), (Some(1.0), Engine::Browser));
+        // Ours waits longer and made 4 of the 5 lost packets good.
+        let own = quality(&before, &Sample { own: Some((60.0, 0.01)), ..now });
+        assert_eq!((own.playout_delay_ms, own.concealed_percent), (60.0, Some(1.0)));
+        assert_eq!((own.loss_percent, own.mos, own.jitter_buffer), (5.0, 4.3, Engine::Rust));
     }
 
     #[test]
@@ -134,5 +160,6 @@ mod tests {
     fn nothing_at_all_is_no_loss() {
         let told = quality(&Sample::default(), &Sample::default());
         assert_eq!((told.loss_percent, told.playout_delay_ms, told.rtt_ms), (0.0, 0.0, None));
+        assert_eq!(told.concealed_percent, None);
     }
 }

@@ -15,7 +15,7 @@ use super::microphone::{self, Microphone};
 use super::processing::{Capture, Event, Processing};
 use super::{Inner, Report, Session};
 use crate::js;
-use crate::state::Engine;
+use crate::state::{Engine, Suppressor};
 
 /// What is known of the engine, for a ticket.
 #[derive(Debug, Default)]
@@ -51,6 +51,16 @@ impl Session {
     /// Who processes it.
     pub fn engine(&self) -> Engine {
         if self.0.sends_processed() { Engine::Rust } else { Engine::Browser }
+    }
+
+    /// Who suppresses the noise in it; `None`: nobody, or it is not known yet.
+    pub fn noise_suppression(&self) -> Option<Suppressor> {
+        if self.0.sends_processed() {
+            let neural = graph::figure(&self.0.facts.borrow().figures, Figure::Neural)?;
+            return Some(if neural > 0.5 { Suppressor::Neural } else { Suppressor::Spectral });
+        }
+        let microphone = self.0.microphone.borrow();
+        microphone.as_ref().filter(|open| open.capture().noise).map(|_| Suppressor::Browser)
     }
 
     /// Processes it otherwise, from now on.
@@ -97,6 +107,8 @@ impl Session {
         let figure = |of| js::number_or_null(graph::figure(&facts.figures, of).map(f64::from));
         js::object(&[
             ("engine", self.engine().as_str().into()),
+            ("noiseSuppression", js::text_or_null(self.noise_suppression().map(Suppressor::as_str))),
+            ("received", self.diagnose_receive()),
             ("reason", js::text_or_null((!facts.reason.is_empty()).then_some(facts.reason.as_str()))),
             ("load", facts.share.into()),
             ("levelDbfs", figure(Figure::Level)),
@@ -173,7 +185,7 @@ impl Inner {
                 inner.on_graph(report);
             }
         });
-        if let Some(remote) = &*self.remote.borrow() {
+        if let Some(remote) = self.remote.borrow().as_ref().filter(|_| !self.plays_own()) {
             graph.hear(remote);
         }
         self.graph.replace(Some(graph));
@@ -194,7 +206,12 @@ impl Inner {
                 }
             }
             graph::Report::Event(event, reason) => {
-                self.graph_runs.set(event == Event::Running);
+                match event {
+                    Event::Running => self.graph_runs.set(true),
+                    // It goes on with what is left.
+                    Event::Overload | Event::NoNetwork => {}
+                    Event::Blocked | Event::Failed => self.graph_runs.set(false),
+                }
                 let mut ladder = self.ladder.get();
                 let changed = ladder.handle(event);
                 self.ladder.set(ladder);
@@ -202,15 +219,17 @@ impl Inner {
                     self.facts.borrow_mut().reason = match event {
                         Event::Running => String::new(),
                         Event::Blocked => "the browser waits for a gesture".to_owned(),
-                        Event::Overload | Event::Failed => reason.unwrap_or_else(|| "unknown".to_owned()),
+                        Event::Overload | Event::Failed | Event::NoNetwork => {
+                            reason.unwrap_or_else(|| "unknown".to_owned())
+                        }
                     };
                     if event == Event::Overload {
-                        graph::note_overload();
+                        graph::note_overload(ladder.is_rust());
                     }
                     self.apply();
                 }
                 // Of no use any more, not even as a meter: a machine that does not keep up is rid of all of it.
-                if matches!(event, Event::Failed | Event::Overload) {
+                if event == Event::Failed || (event == Event::Overload && !ladder.is_rust()) {
                     self.graph_runs.set(false);
                     // Behind this call, which comes from the graph itself.
                     let inner = self.clone();

@@ -1,11 +1,12 @@
 //! What others do, as far as they let us know: lamps, and the mailbox.
 
+use serde::{Deserialize, Serialize};
 use soft_phone_sip::dialog_info::{DialogInfo, Line};
 use soft_phone_sip::message_summary::Summary;
 use soft_phone_sip::presence::{Availability, Presence};
 
 /// Somebody whose lines or presence the user wants to see.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lamp {
     /// The driver's own name for the subscription behind it.
     pub key: u64,
@@ -20,7 +21,7 @@ pub struct Lamp {
 }
 
 /// What a lamp shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LampState {
     /// Nothing is known yet.
     Unknown,
@@ -76,7 +77,7 @@ impl From<&Presence> for LampState {
 }
 
 /// The user's voice messages.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mailbox {
     /// Not heard yet; 0 when the server does not count.
     pub new: u32,

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Cause, Direction, EpochMillis, Remote};
 
 /// Texts that the window remembers.
@@ -10,7 +12,7 @@ pub const MESSAGES_KEPT: usize = 100;
 const LONGEST_SHOWN: usize = 4_096;
 
 /// One text.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Message {
     /// Counted from 1.
     pub id: u64,
@@ -27,7 +29,7 @@ pub struct Message {
 }
 
 /// What became of a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Delivery {
     /// On its way, or waiting for a connection.
     Sending,
@@ -48,6 +50,11 @@ pub struct Messages {
 }
 
 impl Messages {
+    /// Those that another tab knows.
+    pub fn known(list: Vec<Message>, unread: usize) -> Messages {
+        Messages { next: list.last().map_or(0, |message| message.id), list: Rc::new(list), unread }
+    }
+
     /// Adds a text at the end and returns its name.
     pub fn add(
         &mut self,

@@ -171,6 +171,7 @@ fn problem(problem: Problem) -> &'static str {
         Problem::MicrophoneBusy => {
             "The microphone cannot be used. Close other programs that may be using it, then try again."
         }
+        Problem::MicrophoneWaits => "Nobody hears you yet: allow the microphone when the browser asks.",
         Problem::SoundBlocked => "The browser keeps the sound off until you click.",
         Problem::Unsupported => "This browser cannot make calls. Update it, or use Chrome, Edge, Firefox or Safari.",
         Problem::NumberInvalid => "This cannot be dialled. Check the number and call again.",

@@ -177,6 +177,7 @@ fn problem(problem: Problem) -> &'static str {
         Problem::MicrophoneBusy => {
             "Микрофон недоступен. Закройте другие программы, которые могут его занимать, и попробуйте снова."
         }
+        Problem::MicrophoneWaits => "Вас пока не слышно: разрешите микрофон, когда браузер спросит.",
         Problem::SoundBlocked => "Браузер не включает звук, пока вы не нажмёте на кнопку.",
         Problem::Unsupported => {
             "В этом браузере звонить нельзя. Обновите его или откройте Chrome, Edge, Firefox или Safari."

@@ -470,10 +470,18 @@ fn notice(problem: Problem) -> Notice {
     Notice { text: Text::Problem(problem), action }
 }
 
+/// The far end's name, as the application knows it, else as the far end says.
+fn name(call: &Call) -> &str {
+    call.contact
+        .as_ref()
+        .map(|contact| contact.name.trim())
+        .filter(|name| !name.is_empty())
+        .unwrap_or(call.remote.name.trim())
+}
+
 /// The far end in one word: name, else number, else a stand-in.
 pub fn caller(call: &Call, lang: Lang) -> &str {
-    let remote = &call.remote;
-    match (remote.name.trim(), remote.number.trim()) {
+    match (name(call), call.remote.number.trim()) {
         ("", "") => lang.text(Text::UnknownCaller),
         ("", number) => number,
         (name, _) => name,
@@ -485,7 +493,7 @@ fn peer(call: &Call, lang: Lang) -> Peer {
     let number = call.remote.number.trim();
     Peer {
         number: if number == name { String::new() } else { number.to_owned() },
-        initials: initials(&call.remote.name),
+        initials: initials(self::name(call)),
         name,
     }
 }

@@ -299,7 +299,10 @@ fn the_sound_of_a_call_in_words() {
         jitter_ms: 0.0,
         loss_percent: 0.0,
         playout_delay_ms: 0.0,
+        concealed_percent: None,
+        jitter_buffer: Engine::Browser,
         engine: Engine::Browser,
+        noise_suppression: None,
     };
     for (mos, words) in [(4.4, "Good sound"), (3.9, "Fair sound"), (2.0, "Poor sound: check your network")] {
         let facts = registered(vec![Call { quality: Some(quality(mos)), ..call(CallState::Active) }]);
