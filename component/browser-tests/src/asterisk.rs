@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use tokio::net::UnixStream;
 use tokio::process::Command;
 use tokio::time::Instant;
 
@@ -57,10 +58,11 @@ impl Asterisk {
         if !killed.success() {
             bail!("Asterisk (process {}) cannot be killed", pid.trim());
         }
-        // The kernel takes its time on a busy machine, and a second one refuses to start beside the first. What is left
-        // then is a zombie, which answers nobody.
+        // The kernel takes its time on a busy machine, and a second one refuses to start beside the first. The process may be
+        // a zombie by then and some of its threads not: the console takes connections as long as there is one.
+        let console = self.root.join("run/asterisk/asterisk.ctl");
         let end = Instant::now() + Duration::from_secs(10);
-        while fs::read_to_string(format!("/proc/{}/stat", pid.trim())).is_ok_and(|stat| !stat.contains(") Z ")) {
+        while UnixStream::connect(&console).await.is_ok() {
             if Instant::now() > end {
                 bail!("Asterisk (process {}) does not end", pid.trim());
             }

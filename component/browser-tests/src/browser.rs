@@ -240,6 +240,33 @@ pub fn kill(rig: &Rig, name: &str) -> Result<()> {
     if killed { Ok(()) } else { bail!("no browser has the profile {folder} open") }
 }
 
+/// The processes that show Chromium's pages, of all browsers that are open.
+///
+/// # Errors
+/// When the system does not list its processes.
+pub fn pages() -> Result<Vec<String>> {
+    let mut pages = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let path = entry?.path();
+        let line = std::fs::read(path.join("cmdline")).unwrap_or_default();
+        if String::from_utf8_lossy(&line).contains("--type=renderer")
+            && let Some(process) = path.file_name()
+        {
+            pages.push(process.to_string_lossy().into_owned());
+        }
+    }
+    Ok(pages)
+}
+
+/// Kills processes of [`pages`] with SIGKILL, as a lack of memory does.
+///
+/// # Errors
+/// When there is none of them.
+pub fn kill_pages(pages: &[String]) -> Result<()> {
+    let status = std::process::Command::new("kill").arg("-KILL").args(pages).status()?;
+    if status.success() { Ok(()) } else { bail!("no page to kill among {pages:?}") }
+}
+
 fn chromium(speech: &Path, setting: Setting, profile: Option<&Path>) -> Map<String, Value> {
     let mut flags = vec![
         "--headless=new".to_owned(),
@@ -251,7 +278,9 @@ fn chromium(speech: &Path, setting: Setting, profile: Option<&Path>) -> Map<Stri
         "--disable-renderer-backgrounding".into(),
         "--disable-backgrounding-occluded-windows".into(),
         "--disable-background-timer-throttling".into(),
-        "--disable-features=WebRtcHideLocalIpsWithMdns,MediaRouter,OptimizationHints".into(),
+        // A process that waits for the next page would be taken for one of this page's.
+        "--disable-features=WebRtcHideLocalIpsWithMdns,MediaRouter,OptimizationHints,SpareRendererForSitePerProcess"
+            .into(),
         // ICE leaves the loopback interface out unless it is told otherwise.
         "--allow-loopback-in-peer-connection".into(),
         "--window-size=1000,800".into(),

@@ -2,8 +2,11 @@
 
 mod asterisk;
 mod calls;
+mod creme;
 mod crm;
 mod csp;
+mod demo;
+mod dial;
 mod errors;
 mod firefox;
 mod instance;
@@ -11,13 +14,18 @@ mod leave;
 mod lines;
 mod messages;
 mod network;
+mod neural;
 mod pair;
 mod peer;
 mod peer_faults;
+mod receive;
 mod recovery;
+mod reload;
 mod ring_time;
 mod routing;
 mod sign_in;
+mod soak;
+mod tabs;
 mod voice;
 mod window;
 
@@ -32,6 +40,11 @@ use crate::rig::Rig;
 
 /// The future of a running case.
 pub type Running<'a> = Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
+
+/// No test takes longer, unless something hangs; one that is asked for may.
+pub fn limit() -> Duration {
+    Duration::from_secs(if std::env::var_os(soak::CALLS).is_some() { 7_200 } else { 150 })
+}
 
 /// A test: a name to choose it by, and what it does.
 pub struct Case {
@@ -51,8 +64,11 @@ macro_rules! cases {
     };
 }
 
-/// Every case.
+/// Every case; or those that take long, when one asks for them.
 pub fn all() -> Vec<Case> {
+    if std::env::var_os(soak::CALLS).is_some() {
+        return cases! { soak: chromium firefox; };
+    }
     cases! {
         peer: chromium firefox console;
         asterisk: sign_in sign_in_with_sha256 wrong_password echo mute hang_up_before_answer hang_up_at_once
@@ -71,15 +87,22 @@ pub fn all() -> Vec<Case> {
         csp: chromium firefox;
         instance: reload reload_firefox two_phones;
         recovery: connection_lost connection_lost_firefox;
+        reload: gap gap_firefox as_it_was too_late no_microphone;
+        tabs: eight three_firefox idle ringing in_a_call;
         network: wss wss_firefox trickled_candidates half_open_connection media_stall;
         routing: sent_elsewhere answered_by_itself without_a_name taken_over;
         sign_in: before_expiry after_a_refusal sound_blocked;
-        crm: cards cards_firefox written refused page_goes zammad account_goes;
-        leave: in_a_call while_it_rings firefox;
+        crm: cards cards_firefox written refused page_goes page_is_reloaded zammad account_goes;
+        creme: call;
+        demo: call;
+        dial: links links_firefox words words_firefox out_prefix lookup lookup_firefox lookup_fails;
+        leave: while_it_rings firefox;
         peer_faults: forked_second_answer glare session_interval_too_small second_challenge gathering_that_never_ends;
         ring_time: chromium;
+        receive: codecs codecs_firefox steps steps_firefox without;
         voice: engines engines_firefox echo echo_firefox overload overload_firefox worklet_breaks
             worklet_breaks_firefox no_engine devices forty_calls cost;
+        neural: suppresses falls_back;
     }
 }
 

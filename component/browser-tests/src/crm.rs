@@ -1,7 +1,7 @@
 //! The server of an application: its pages' origin, a session, the account of a phone, and cards of calls. It has the
 //! moods that such servers have, one for each request that brings events.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, SET_COOKIE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -77,8 +77,17 @@ struct Book {
     /// What went wrong that never should.
     faults: Vec<String>,
     forms: Vec<String>,
+    /// Who has a number: what is answered, by the number asked for.
+    contacts: BTreeMap<String, Value>,
+    /// The numbers that were asked for, in order.
+    asked: Vec<String>,
+    /// What becomes of the next requests for a number.
+    lookups: VecDeque<Mood>,
     /// The user has lost the account, and the session.
     gone: bool,
+    /// What the test's page says past the outbox: how often a call has changed, and which ones have rung.
+    changes: u64,
+    rung: BTreeSet<String>,
 }
 
 /// The application, until this is dropped.
@@ -113,6 +122,18 @@ impl Crm {
             "username": alice.number, "password": alice.password, "displayName": "Alice",
             "user": { "id": "7", "name": "Alice" },
         });
+        Self::with(rig, account).await
+    }
+
+    /// The same; its user is one of Asterisk's.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn at_asterisk(rig: &Rig, user: &str) -> Result<Self> {
+        Self::with(rig, crate::phone::account(user, &format!("pw-{user}"))).await
+    }
+
+    async fn with(rig: &Rig, account: Value) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let addr = listener.local_addr()?;
         let shared = Arc::new(Shared { book: Mutex::default(), news: Notify::new(), account });
@@ -121,6 +142,8 @@ impl Crm {
             .route("/crm/account", get(account_of))
             .route("/crm/calls", post(calls))
             .route("/crm/cti", post(cti))
+            .route("/crm/change", post(change))
+            .route("/crm/lookup", get(lookup))
             .nest_service("/soft-phone", ServeDir::new(&rig.dist))
             .nest_service("/test", ServeDir::new(rig.folder.join("www")))
             .with_state(Arc::clone(&shared))
@@ -146,6 +169,21 @@ impl Crm {
         self.shared.book().cards.clone()
     }
 
+    /// These have this number, from now on.
+    pub fn knows(&self, number: &str, candidates: Value) {
+        self.shared.book().contacts.insert(number.to_owned(), candidates);
+    }
+
+    /// The numbers that were asked for.
+    pub fn asked(&self) -> Vec<String> {
+        self.shared.book().asked.clone()
+    }
+
+    /// What becomes of the next requests for a number.
+    pub fn lookup_moods(&self, moods: impl IntoIterator<Item = Mood>) {
+        self.shared.book().lookups = moods.into_iter().collect();
+    }
+
     /// The user's account is taken away: 404; and the session with it.
     pub fn lose_account(&self) {
         let mut book = self.shared.book();
@@ -162,6 +200,24 @@ impl Crm {
     pub fn counts(&self) -> (u32, u32, u32) {
         let book = self.shared.book();
         (book.requests, book.duplicates, book.beacons)
+    }
+
+    /// The calls that rang, by what the test's page says.
+    pub fn rung(&self) -> BTreeSet<String> {
+        self.shared.book().rung.clone()
+    }
+
+    /// How often a call has changed, by what the test's page says.
+    pub fn changes(&self) -> u64 {
+        self.shared.book().changes
+    }
+
+    /// Waits until calls have changed so often.
+    ///
+    /// # Errors
+    /// When they do not within `limit`.
+    pub async fn until_changes(&self, limit: Duration, count: u64) -> Result<()> {
+        self.wait(limit, || self.changes() >= count).await.with_context(|| format!("{} changes", self.changes()))
     }
 
     /// The forms that came for `/crm/cti`.
@@ -330,6 +386,45 @@ fn answer(book: &mut Book, event: &Value, refuses: bool) -> Value {
     card.call = event["call"].clone();
     card.states.push(event["state"].as_str().unwrap_or_default().to_owned());
     json!({ "id": id, "status": "ok", "record": "1", "url": "/card/1", "contact": { "type": "Contacts", "id": "9" } })
+}
+
+async fn change(State(shared): State<Arc<Shared>>, body: String) {
+    let call: Value = serde_json::from_str(&body).unwrap_or_default();
+    let mut book = shared.book();
+    book.changes += 1;
+    // The other states come after these, or instead of them in a call that is over before it rings.
+    if let (Some("ringing" | "early" | "incoming" | "active"), Some(id)) = (call["state"].as_str(), call["id"].as_str())
+    {
+        book.rung.insert(id.to_owned());
+    }
+    drop(book);
+    shared.news.notify_waiters();
+}
+
+/// Who has a number; nobody, where it is not known.
+async fn lookup(State(shared): State<Arc<Shared>>, headers: HeaderMap, uri: Uri) -> Response {
+    let (mood, response) = {
+        let mut book = shared.book();
+        let number = fields(uri.query().unwrap_or_default()).into_iter().find(|(name, _)| name == "number");
+        let number = number.map(|(_, number)| number).unwrap_or_default();
+        book.asked.push(number.clone());
+        let mood = book.lookups.pop_front().unwrap_or(Mood::Well);
+        let response = match &mood {
+            _ if session(&book, &headers).is_none() => StatusCode::UNAUTHORIZED.into_response(),
+            Mood::Fails(status) => StatusCode::from_u16(*status).unwrap_or_default().into_response(),
+            Mood::Page => ([(CONTENT_TYPE, "text/html")], "<h1>Sign in</h1>").into_response(),
+            _ => {
+                let known = book.contacts.get(&number).cloned().unwrap_or_else(|| json!([]));
+                axum::Json(json!({ "candidates": known })).into_response()
+            }
+        };
+        (mood, response)
+    };
+    shared.news.notify_waiters();
+    if mood == Mood::Hangs {
+        std::future::pending::<()>().await;
+    }
+    response
 }
 
 async fn cti(State(shared): State<Arc<Shared>>, body: String) -> Response {

@@ -8,6 +8,7 @@ mod asterisk;
 mod audio;
 mod browser;
 mod cases;
+mod creme;
 mod crm;
 mod fault;
 mod namespace;
@@ -20,16 +21,12 @@ mod stun;
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 use crate::cases::Case;
 use crate::rig::Rig;
-
-/// No test takes longer, unless something hangs.
-const LIMIT: Duration = Duration::from_secs(150);
 
 fn main() -> ExitCode {
     match run() {
@@ -76,9 +73,10 @@ fn trial(case: Case, rig: &Arc<Rig>, runtime: &Arc<tokio::runtime::Runtime>) -> 
     let (rig, runtime) = (Arc::clone(rig), Arc::clone(runtime));
     Trial::test(case.name, move || {
         runtime.block_on(async {
-            let outcome = match tokio::time::timeout(LIMIT, (case.run)(&rig)).await {
+            let limit = cases::limit();
+            let outcome = match tokio::time::timeout(limit, (case.run)(&rig)).await {
                 Ok(outcome) => outcome,
-                Err(_) => Err(anyhow::anyhow!("not done within {} s", LIMIT.as_secs())),
+                Err(_) => Err(anyhow::anyhow!("not done within {} s", limit.as_secs())),
             };
             let outcome = match outcome {
                 Ok(()) => rig.check_pages().await,

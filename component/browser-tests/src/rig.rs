@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use anyhow::{Context, Result, ensure};
 use fantoccini::Client;
 use serde_json::Value;
-use soft_phone_demo::{Options, Running, User};
+use soft_phone_demo::{Agent, Options, Running, User};
 use tokio::process::Command;
 
 use crate::asterisk::Asterisk;
@@ -26,6 +26,8 @@ pub struct Rig {
     pub demo: Running,
     /// Who may sign in there.
     pub users: Vec<User>,
+    /// Who may sign in to its CRM.
+    pub agents: Vec<Agent>,
     /// The folder that `cargo xtask build` wrote.
     pub dist: PathBuf,
     /// The folder that `cargo xtask setup` filled.
@@ -53,8 +55,15 @@ impl Rig {
 
         let asterisk = Asterisk::start(&folder.join("asterisk"), &logs).await?;
         let listen = ([127, 0, 0, 1], 0).into();
-        let users = User::demo();
-        let options = Options { listen, dist: dist.clone(), extra: Some(pages), users: users.clone() };
+        let (users, agents) = (User::demo(), Agent::demo());
+        let options = Options {
+            listen,
+            dist: dist.clone(),
+            extra: Some(pages),
+            users: users.clone(),
+            agents: agents.clone(),
+            database: None,
+        };
         let demo = soft_phone_demo::start(options).await?;
         let sound = sound(&run, &logs).await?;
         let mut chromedriver = driver("chromedriver".as_ref(), &run)?;
@@ -64,7 +73,7 @@ impl Rig {
         geckodriver.args(["--port", "4444"]).env("PULSE_SERVER", format!("unix:{}", run.join("sound").display()));
         let geckodriver = Service::start("geckodriver", &logs, geckodriver, "Listening on").await?;
         let services = vec![sound, chromedriver, geckodriver];
-        Ok(Self { asterisk, demo, users, dist, folder, browsers: Mutex::default(), services })
+        Ok(Self { asterisk, demo, users, agents, dist, folder, browsers: Mutex::default(), services })
     }
 
     /// The address of a page of `component/browser-tests/www`.
@@ -149,7 +158,7 @@ fn lay_out_pages(folder: &Path, pages: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A loudspeaker that is not there. Firefox's AudioContext never runs without an output device; Chromium's skips with
+/// A loudspeaker that is not there. It is not to rewind: else it sleeps for two seconds, and sound begins that late. Firefox's AudioContext never runs without an output device; Chromium's skips with
 /// one on a loaded machine, so only Firefox is told of it.
 async fn sound(run: &Path, logs: &Path) -> Result<Service> {
     let script = run.join("sound.pa");
@@ -158,7 +167,7 @@ async fn sound(run: &Path, logs: &Path) -> Result<Service> {
         &script,
         format!(
             "load-module module-native-protocol-unix socket={} auth-anonymous=1\n\
-             load-module module-null-sink sink_name=loudspeaker rate=48000\nset-default-sink loudspeaker\n",
+             load-module module-null-sink sink_name=loudspeaker rate=48000 norewinds=1\nset-default-sink loudspeaker\n",
             socket.display()
         ),
     )?;

@@ -3,7 +3,7 @@
 "use strict";
 
 const RATE = 48000;
-const EVENTS = ["registration", "incoming", "call-change", "call-end", "dial", "message", "notify", "quality", "readiness", "error"];
+const EVENTS = ["registration", "incoming", "call-change", "call-end", "dial", "lookup", "message", "notify", "quality", "readiness", "error"];
 
 const probe = {
   wire: [],        // {at, out, text, socket}: each WebSocket frame, `at` in ms of performance.now()
@@ -59,6 +59,9 @@ window.RTCPeerConnection = class extends RTCPeerConnection {
   constructor(...args) {
     super(...args);
     made.connections.push(this);
+    this.addEventListener("connectionstatechange", () => {
+      if (this.connectionState === "connected") probe.connectedAt = performance.now();
+    });
   }
 
   setRemoteDescription(description, ...rest) {
@@ -102,7 +105,7 @@ window.AudioContext = class extends AudioContextOfTheBrowser {
 // The context that the phone's worklet runs in.
 const addModule = AudioWorklet.prototype.addModule;
 AudioWorklet.prototype.addModule = async function (url, ...rest) {
-  if (String(url).endsWith("/processor.js")) {
+  if (/\/(processor|receiver)\.js$/.test(url)) {
     if (probe.noWorklet) throw new DOMException("made by the test", "AbortError");
     probe.studio = made.contexts.find(context => context.audioWorklet === this);
   }
@@ -128,6 +131,7 @@ probe.hush = silent => Promise.all(made.connections.filter(it => it.connectionSt
   if (silent) sender.kept = sender.track;
   return sender.replaceTrack(silent ? null : sender.kept);
 }));
+probe.dbg = () => made.connections.map(c => [c.connectionState, c.iceConnectionState, c.iceGatheringState, c.signalingState, c.getSenders().map(s => s.transport?.state)]);
 // A way for packets stands on each connection that is open.
 probe.connected = () => made.connections.filter(it => it.connectionState !== "closed").every(it => it.connectionState === "connected");
 
@@ -145,7 +149,8 @@ MediaStream.prototype.clone = function clone() {
 // (`?voice=FILE`) a recording that loops takes its place.
 const voice = new URLSearchParams(location.search).get("voice");
 // A test may say what the microphone hears instead: `asked`, the device, processed as the phone asks for it; `hum`, a
-// voice-like sound without a pause, in which any gap shows; `room`, what the loudspeaker plays, as a room returns it.
+// voice-like sound without a pause, in which any gap shows; `room`, what the loudspeaker plays, as a room returns it;
+// `noisy`, the recorded voice with knocks and hiss, of which `probe.clean` is the voice alone.
 probe.source = null;
 // Hz, of `hum` and `room`.
 probe.rate = RATE;
@@ -164,6 +169,31 @@ const makers = {
       wave.start();
     }
     voice.start();
+    return sum;
+  },
+  async noisy(context) {
+    const file = await fetchOfTheBrowser("/test/speech-a.wav");
+    const speech = new AudioBufferSourceNode(context, { buffer: await context.decodeAudioData(await file.arrayBuffer()), loop: true });
+    const length = 10 * context.sampleRate;
+    const buffer = new AudioBuffer({ length, sampleRate: context.sampleRate });
+    const samples = buffer.getChannelData(0);
+    let seed = 1;
+    let low = 0;
+    for (let i = 0; i < length; i++) {
+      seed = (Math.imul(seed, 1664525) + 1013904223) | 0;
+      low += 0.3 * (seed / 2 ** 31 - low);
+      // Almost three knocks a second.
+      samples[i] = low * 0.05 * (0.3 + 1.5 * Math.exp(-((i * 2.7 / context.sampleRate) % 1) * 8));
+    }
+    const noise = new AudioBufferSourceNode(context, { buffer, loop: true });
+    const clean = new MediaStreamAudioDestinationNode(context, { channelCount: 1 });
+    probe.clean = clean.stream;
+    const sum = new GainNode(context);
+    speech.connect(clean);
+    speech.connect(sum);
+    noise.connect(sum);
+    speech.start();
+    noise.start();
     return sum;
   },
   // 40 ms of way, then a direct sound and 200 ms of reverberation, 12 dB below what is played.
@@ -187,9 +217,10 @@ const microphoneOf = async source => {
   const key = `${source} ${probe.rate}`;
   if (!sounds.has(key)) {
     const context = new AudioContextOfTheBrowser({ sampleRate: probe.rate });
-    sounds.set(key, { context, node: makers[source](context) });
+    sounds.set(key, { context, making: makers[source](context) });
   }
-  const { context, node } = sounds.get(key);
+  const { context, making } = sounds.get(key);
+  const node = await making;
   await context.resume();
   const microphone = new MediaStreamAudioDestinationNode(context, { channelCount: 1 });
   node.connect(microphone);
@@ -229,7 +260,9 @@ navigator.mediaDevices.getUserMedia = async constraints => {
 // ---- what is heard
 
 // Records streams, all by one clock, until each has `seconds`; the samples come back as base64 of 16-bit words.
+// Meanwhile `probe.recorded` says how many seconds of the first there are.
 probe.record = async (streams, seconds) => {
+  probe.recorded = 0;
   const context = new AudioContextOfTheBrowser({ sampleRate: RATE });
   await context.audioWorklet.addModule("/test/recorder.js");
   await context.resume();
@@ -242,6 +275,7 @@ probe.record = async (streams, seconds) => {
     node.port.onmessage = ({ data }) => {
       chunks.push(data);
       length += data.length;
+      if (stream === streams[0]) probe.recorded = length / RATE;
       if (length < wanted) return;
       node.port.onmessage = null;
       node.port.postMessage("stop");
@@ -263,6 +297,41 @@ probe.record = async (streams, seconds) => {
     for (let i = 0; i < bytes.length; i += 32768) binary += String.fromCharCode(...bytes.subarray(i, i + 32768));
     return btoa(binary);
   });
+};
+
+// What an ear hears: whatever the phone's `<audio>` element is given, one stream after the other, for `seconds`. `restarts` are
+// the milliseconds from each change to the element's playing on.
+const srcObject = Object.getOwnPropertyDescriptor(HTMLMediaElement.prototype, "srcObject");
+Object.defineProperty(HTMLMediaElement.prototype, "srcObject", {
+  ...srcObject,
+  set(stream) {
+    srcObject.set.call(this, stream);
+    if (!this.muted) probe.ear?.(this, stream);
+  },
+});
+probe.hear = async (audio, seconds) => {
+  const restarts = [];
+  const context = new AudioContextOfTheBrowser({ sampleRate: RATE });
+  const ear = new MediaStreamAudioDestinationNode(context, { channelCount: 1 });
+  let source;
+  const listen = stream => {
+    source?.disconnect();
+    source = stream && new MediaStreamAudioSourceNode(context, { mediaStream: stream });
+    source?.connect(ear);
+  };
+  listen(audio.srcObject);
+  await context.resume();
+  probe.ear = (element, stream) => {
+    if (element !== audio) return;
+    const from = performance.now();
+    element.addEventListener("playing", () => restarts.push(performance.now() - from), { once: true });
+    listen(stream);
+  };
+  const [heard] = await probe.record([ear.stream], seconds);
+  probe.ear = null;
+  await context.close();
+  probe.restarts = restarts;
+  return [heard];
 };
 
 // ---- conditions

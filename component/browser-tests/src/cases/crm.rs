@@ -40,7 +40,8 @@ const RECORDS: &str = "return Object.fromEntries(probe.phone().history.map(recor
 /// The user is back from the application's sign-in.
 const BACK: &str = "await fetch('/crm/login', { method: 'POST' }); dispatchEvent(new Event('focus'))";
 
-fn attributes() -> Value {
+/// A phone of the application's user.
+pub(super) fn attributes() -> Value {
     json!({ "lang": "en", "account-url": "/crm/account", "calls-url": "/crm/calls" })
 }
 
@@ -52,7 +53,14 @@ async fn at_crm(crm: &Crm, phone: &Phone, attributes: Value) -> Result<()> {
     phone.registered().await
 }
 
-async fn open(rig: &Rig, crm: &Crm, kind: Kind, profile: Option<&'static str>, attributes: Value) -> Result<Phone> {
+/// A browser at the application's page, with a phone that is ready.
+pub(super) async fn open(
+    rig: &Rig,
+    crm: &Crm,
+    kind: Kind,
+    profile: Option<&'static str>,
+    attributes: Value,
+) -> Result<Phone> {
     let setting = Setting { profile, ..Setting::default() };
     let phone = Phone { browser: Browser::open_with(rig, kind, Voice::A, setting).await? };
     at_crm(crm, &phone, attributes).await?;
@@ -259,12 +267,12 @@ pub async fn refused(rig: &Rig) -> Result<()> {
     phone.until("!probe.part('reports').checkVisibility()").await.map(drop)
 }
 
-/// The page goes in a call: its end is told at once, by a beacon, and not again by the next page.
+/// The page goes while it rings: the end is told at once, by a beacon, and not again by the next page.
 pub async fn page_goes(rig: &Rig) -> Result<()> {
     let crm = Crm::start(rig).await?;
     let phone = open(rig, &crm, Kind::Chromium, None, attributes()).await?;
-    let call = "const call = await probe.phone().call('600');
-        await probe.until(() => call.state === 'active', 10000); return call.id";
+    let call = "const call = await probe.phone().call('603');
+        await probe.until(() => call.state === 'ringing', 10000); return call.id";
     let id: String = serde_json::from_value(phone.browser.run(call, Value::Null).await?)?;
     phone.browser.leave().await?;
     let ended =
@@ -275,8 +283,30 @@ pub async fn page_goes(rig: &Rig) -> Result<()> {
     let next = make_calls(&phone, 1).await?;
     crm.until(PATIENCE, |cards| are_complete(cards, &[id.clone(), next[0].clone()])).await?;
     let card = crm.cards().remove(&id).context("a card")?;
-    ensure!(card.call["disposition"] == "answered" && card.call["cause"] == "local-hangup", "{card:?}");
+    ensure!(card.call["disposition"] == "cancelled" && card.call["cause"] == "local-hangup", "{card:?}");
     ensure!(card.states.iter().filter(|state| *state == "ended").count() == 1, "{card:?}");
+    Ok(())
+}
+
+/// The page is loaded anew in a call, and again: one card, whose events are numbered on, and nothing is interrupted; a note
+/// from before is still there.
+pub async fn page_is_reloaded(rig: &Rig) -> Result<()> {
+    let crm = Crm::at_asterisk(rig, "100").await?;
+    let phone = open(rig, &crm, Kind::Chromium, None, attributes()).await?;
+    let call = "const call = await probe.phone().call('600');
+        await probe.until(() => call.state === 'active', 10000); call.note('about a boat'); return call.id";
+    let id: String = serde_json::from_value(phone.browser.run(call, Value::Null).await?)?;
+    for _ in 0..2 {
+        at_crm(&crm, &phone, attributes()).await?;
+        phone.until("probe.phone().calls.length === 1 && probe.connected()").await?;
+        phone.browser.run("await probe.call().hold(); await probe.call().resume()", Value::Null).await?;
+    }
+    phone.browser.run("await probe.call().hangup()", Value::Null).await?;
+    crm.until(PATIENCE, |cards| are_complete(cards, std::slice::from_ref(&id))).await?;
+    let card = crm.cards().remove(&id).context("a card")?;
+    ensure!(card.call["disposition"] == "answered" && card.call["cause"] == "local-hangup", "{card:?}");
+    ensure!(card.call["notes"] == "about a boat", "{card:?}");
+    ensure!(card.states == ["answered", "updated", "held", "resumed", "held", "resumed", "ended"], "{card:?}");
     Ok(())
 }
 

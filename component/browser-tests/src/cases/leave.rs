@@ -10,17 +10,7 @@ use crate::browser::{Kind, Voice};
 use crate::phone::Phone;
 use crate::rig::Rig;
 
-/// In a call: BYE and REGISTER with an expiry of 0 still leave.
-pub async fn in_a_call(rig: &Rig) -> Result<()> {
-    let phone = Phone::at_asterisk(rig, Kind::Chromium, Voice::A, "100").await?;
-    phone.dial("600").await?;
-    phone.call_is("active").await?;
-    phone.browser.leave().await?;
-    asterisk_is_idle(rig, Duration::from_secs(5)).await?;
-    is_forgotten(rig, "100", &["due to request"]).await
-}
-
-/// While it rings: CANCEL.
+/// While it rings: CANCEL, and REGISTER with an expiry of 0. (In a call: `reload`.)
 pub async fn while_it_rings(rig: &Rig) -> Result<()> {
     let phone = Phone::at_asterisk(rig, Kind::Chromium, Voice::A, "101").await?;
     phone.dial("603").await?;

@@ -1,0 +1,62 @@
+//! The demo's small CRM in a browser: sign in, go to a contact's page, click the number, see the card appear.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use super::creme::until;
+use crate::browser::{Browser, Kind, Voice};
+use crate::rig::Rig;
+
+/// What the policy has refused on this page since it began to load.
+const REFUSED: &str = "const refused = [];
+    const observer = new ReportingObserver(reports => refused.push(...reports.map(report => report.body.toJSON())),
+      { types: ['csp-violation'], buffered: true });
+    observer.observe();
+    await new Promise(resolve => setTimeout(resolve));
+    refused.push(...observer.takeRecords().map(report => report.body.toJSON()));
+    return refused";
+
+const REGISTERED: &str = "document.querySelector('soft-phone')?.registration === 'registered'";
+
+/// The newest card's state, in the table of calls.
+fn newest_is(state: &str) -> String {
+    format!("document.querySelector('#cards tbody tr')?.cells[4].textContent === '{state}'")
+}
+
+/// From the sign-in to the card, which appears while the call goes on and ends with it.
+pub async fn call(rig: &Rig) -> Result<()> {
+    let agent = rig.agents.first().context("an agent")?;
+    let at = |path: &str| format!("http://{}{path}", rig.demo.addr);
+    let browser = Browser::open(rig, Kind::Chromium, Voice::A).await?;
+    browser.load_at(at("/crm/")).await?;
+    let sign_in = "const form = document.querySelector('form'); form.elements.name.value = args[0];
+        form.elements.password.value = args[1]; form.querySelector('button').click()";
+    browser.run(sign_in, json!([agent.user.name, agent.password])).await?;
+    until(&browser, REGISTERED).await.context("after the sign-in")?;
+    let contact = "[...document.querySelectorAll('td:first-child a')].find(link => link.textContent === 'Echo')";
+    let page = browser.run(&format!("return {contact}.href"), Value::Null).await?;
+    browser.load_at(page.as_str().context("Echo's page")?.to_owned()).await?;
+    until(&browser, REGISTERED).await.context("on another page")?;
+    browser.run("document.querySelector('.numbers a[href=\"tel:600\"]').click()", Value::Null).await?;
+    until(&browser, &newest_is("talking")).await?;
+    let contact =
+        browser.run("return document.querySelector('#cards tbody tr').cells[3].textContent", Value::Null).await?;
+    ensure!(contact == "Echo", "the card is with {contact}");
+    browser.run("await document.querySelector('soft-phone').calls[0].hangup()", Value::Null).await?;
+    until(&browser, &newest_is("answered")).await?;
+    let rows = browser.run("return document.querySelectorAll('#cards tbody tr').length", Value::Null).await?;
+    ensure!(rows == 1, "{rows} cards of one call");
+    let refused = browser.run(REFUSED, Value::Null).await?;
+    ensure!(refused == json!([]), "{refused}");
+    // The policy is in force, and what it refuses is seen.
+    let inline = "const it = document.createElement('style'); it.textContent = 'p{}'; document.head.append(it)";
+    browser.run(inline, Value::Null).await?;
+    let refused = browser.run(REFUSED, Value::Null).await?;
+    ensure!(refused.as_array().is_some_and(|refused| refused.len() == 1), "{refused}");
+    // Signed out: the page of before leads to the sign-in, and there is no phone on it.
+    browser.run("document.querySelector('form[action=\"/crm/sign-out\"] button').click()", Value::Null).await?;
+    until(&browser, "location.pathname === '/crm/sign-in'").await?;
+    browser.load_at(at("/crm/calls")).await?;
+    until(&browser, "location.pathname === '/crm/sign-in' && !document.querySelector('soft-phone')").await?;
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! Who buffers and conceals what is received: our own jitter buffer and decoders, or the browser's; and what becomes of a call
+//! when ours cannot go on.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::audio::{self, RATE, longest_gap, rms};
+use crate::browser::{Kind, Voice};
+use crate::phone::{Phone, account};
+use crate::rig::Rig;
+
+/// What the phone says of it.
+const RECEIVED: &str = "probe.phone().diagnostics().voice[0].received";
+/// The longest silence that a change may cause, ms.
+const GAP_MS: f32 = 200.0;
+/// Below this there is no sound, dBFS: `hum` is above −35 at its softest.
+const SILENCE_DBFS: f32 = -55.0;
+/// Why the phone gives ours up on a machine that does not keep up.
+const TOO_SLOW: &str = "audio falls behind the clock";
+/// How often a call is made before the machine is too slow for the case.
+const CALLS: usize = 4;
+
+/// Waits until `who` buffers what is received.
+async fn buffered_by(phone: &Phone, who: &str) -> Result<()> {
+    let Err(error) = phone.until(&format!("{RECEIVED}.jitterBuffer === '{who}'")).await else { return Ok(()) };
+    let received = phone.browser.run(&format!("return {RECEIVED}"), Value::Null).await?;
+    Err(error.context(received.to_string()))
+}
+
+async fn dial_echo(rig: &Rig, kind: Kind, attributes: Value) -> Result<Phone> {
+    let phone = Phone::open(rig, kind, Voice::A, attributes).await?;
+    phone.sign_in(&account("100", "pw-100")).await?;
+    phone.registered().await?;
+    Ok(phone)
+}
+
+async fn hang_up(phone: &Phone) -> Result<()> {
+    phone.press("hangup").await?;
+    phone.ended().await.map(drop)
+}
+
+/// The voice of each codec that Asterisk and the browser agree on.
+async fn codecs_of(rig: &Rig, kind: Kind) -> Result<()> {
+    let phone = dial_echo(rig, kind, json!({ "lang": "en", "jitter-buffer": "rust" })).await?;
+    for codec in ["opus", "G722", "PCMU"] {
+        let mut calls = 1;
+        while !codec_of(rig, kind, &phone, codec).await.with_context(|| codec.to_owned())? {
+            ensure!(calls < CALLS, "{codec}: {TOO_SLOW} in each of {calls} calls");
+            calls += 1;
+        }
+    }
+    Ok(())
+}
+
+/// One call with this codec, played by ours from the beginning of the recording to its end; false where the phone gave ours up
+/// because this machine was too slow for it just then, as it should: such a call tells nothing of the codec.
+async fn codec_of(rig: &Rig, kind: Kind, phone: &Phone, codec: &str) -> Result<bool> {
+    phone.browser.run("probe.events.length = 0; probe.phone().codecs = args", json!(codec)).await?;
+    phone.dial("600").await?;
+    phone.call_is("active").await?;
+    phone.until(&format!("{RECEIVED}.jitterBuffer === 'rust' || {RECEIVED}.reason")).await?;
+    let sound = phone.record(7.0).await?;
+    phone.until(&format!("probe.fired('quality').at(-1)?.jitterBuffer === 'rust' || {RECEIVED}.reason")).await?;
+    let quality = phone.browser.run("return probe.fired('quality').at(-1)", Value::Null).await?;
+    let received = phone.browser.run(&format!("return {RECEIVED}"), Value::Null).await?;
+    if received["reason"] == json!(TOO_SLOW) {
+        println!("{kind:?}, {codec}: {TOO_SLOW}, another call is made");
+        hang_up(phone).await?;
+        return Ok(false);
+    }
+    ensure!(received["jitterBuffer"] == json!("rust"), "{received}");
+    let likeness = sound.is_echo(rig)?;
+    println!(
+        "{kind:?}, {codec} by our own jitter buffer: correlation {:.2}, {:.0} % found, one-way delay {:.0} ms, {:.0} dBFS; {received}",
+        likeness.correlation,
+        likeness.found * 100.0,
+        likeness.delay_ms / 2.0,
+        likeness.level_dbfs
+    );
+    ensure!(received["errors"] == json!(0) && received["received"].as_f64() > Some(200.0), "{received}");
+    let (delay, mos) = (quality["playoutDelayMs"].as_f64(), quality["mos"].as_f64());
+    ensure!(delay > Some(0.0) && delay < Some(200.0) && mos > Some(3.5), "{quality}");
+    ensure!(quality["concealedPercent"].is_number(), "{quality}");
+    hang_up(phone).await?;
+    Ok(true)
+}
+
+/// Chromium.
+pub async fn codecs(rig: &Rig) -> Result<()> {
+    codecs_of(rig, Kind::Chromium).await
+}
+
+/// Firefox.
+pub async fn codecs_firefox(rig: &Rig) -> Result<()> {
+    codecs_of(rig, Kind::Firefox).await
+}
+
+/// Hears what the phone's loudspeaker is given while `what` happens and until `who` buffers; checks the gaps in it.
+async fn step(rig: &Rig, kind: Kind, phone: &Phone, what: &str, who: &str) -> Result<()> {
+    const SECONDS: f32 = 5.0;
+    let body = format!(
+        "const audio = probe.phone().shadowRoot.querySelector('audio');
+         const hearing = probe.hear(audio, {SECONDS});
+         const from = performance.now();
+         await probe.until(() => performance.now() > from + 1500, 5000);
+         {what};
+         await probe.until(() => {RECEIVED}.jitterBuffer === '{who}', 10000);
+         return hearing"
+    );
+    let heard = phone.browser.recordings(&body).await.with_context(|| what.to_owned())?.pop().context("a recording")?;
+    let gap = longest_gap(&heard, SILENCE_DBFS);
+    let restarts = phone.browser.run("return probe.restarts", Value::Null).await?;
+    let slowest = restarts.as_array().into_iter().flatten().filter_map(Value::as_f64).fold(0.0, f64::max);
+    let reason = phone.browser.run(&format!("return {RECEIVED}.reason"), Value::Null).await?;
+    println!("{kind:?}, {what}: longest gap {gap:.0} ms, the element plays on after {slowest:.0} ms, {reason}");
+    let loud = heard.len() as f32 / RATE as f32 > SECONDS - 0.5 && rms(&heard) > 0.003;
+    if gap > GAP_MS || !loud {
+        audio::write(&rig.folder.join("logs/heard.wav"), &heard)?;
+    }
+    ensure!(loud, "{what}: {} s of sound at {:.4}", heard.len() as f32 / RATE as f32, rms(&heard));
+    ensure!(gap <= GAP_MS && slowest <= f64::from(GAP_MS), "{what}: a gap of {gap:.0} ms, {restarts}");
+    ensure!(!restarts.as_array().is_none_or(Vec::is_empty), "{what}: nothing changed");
+    Ok(())
+}
+
+/// Down and up by the attribute, down because the worklet throws or does not keep up, in one call each; a sound without a pause is heard all along.
+async fn steps_of(rig: &Rig, kind: Kind) -> Result<()> {
+    let phone = dial_echo(rig, kind, json!({ "lang": "en", "jitter-buffer": "rust" })).await?;
+    phone.browser.run("probe.source = 'hum'", Value::Null).await?;
+    // Firefox under an overload is slow to tell of anything, its element's events included.
+    let overload = (kind == Kind::Chromium).then_some("await probe.overload()");
+    for last in std::iter::once("await probe.sabotage()").chain(overload) {
+        phone.browser.run("probe.phone().jitterBuffer = 'rust'", Value::Null).await?;
+        phone.dial("600").await?;
+        phone.call_is("active").await?;
+        buffered_by(&phone, "rust").await?;
+        step(rig, kind, &phone, "probe.phone().jitterBuffer = 'browser'", "browser").await?;
+        step(rig, kind, &phone, "probe.phone().jitterBuffer = 'rust'", "rust").await?;
+        step(rig, kind, &phone, last, "browser").await?;
+        let reason = phone.browser.run(&format!("return {RECEIVED}.reason"), Value::Null).await?;
+        ensure!(reason.is_string(), "{last}: {reason}");
+        hang_up(&phone).await?;
+        // What was done to the worklet is done to the page.
+        phone.browser.load(rig, "phone.html").await?;
+        phone.make(json!({ "lang": "en", "jitter-buffer": "rust" })).await?;
+        phone.sign_in(&account("100", "pw-100")).await?;
+        phone.browser.run("probe.source = 'hum'", Value::Null).await?;
+        phone.registered().await?;
+    }
+    Ok(())
+}
+
+/// Chromium.
+pub async fn steps(rig: &Rig) -> Result<()> {
+    steps_of(rig, Kind::Chromium).await
+}
+
+/// Firefox.
+pub async fn steps_firefox(rig: &Rig) -> Result<()> {
+    steps_of(rig, Kind::Firefox).await
+}
+
+/// The files are not there, the worklet is refused, or the browser lets no frames be seen: the call goes on with the browser's.
+pub async fn without(rig: &Rig) -> Result<()> {
+    let missing = "for (const name of ['receive', 'receive-opus'])
+        probe.answers[`/soft-phone/${name}.wasm`] = { status: 404, body: 'gone', type: 'text/plain' }";
+    for without in [missing, "probe.noWorklet = true", "delete window.RTCRtpScriptTransform"] {
+        let phone = dial_echo(rig, Kind::Chromium, json!({ "lang": "en", "jitter-buffer": "rust" })).await?;
+        phone.browser.run(without, Value::Null).await?;
+        phone.dial("600").await?;
+        phone.call_is("active").await?;
+        phone.until(&format!("{RECEIVED}.reason")).await?;
+        let received = phone.browser.run(&format!("return {RECEIVED}"), Value::Null).await?;
+        ensure!(received["jitterBuffer"] == json!("browser"), "{without}: {received}");
+        phone.record(7.0).await?.is_echo(rig).with_context(|| without.to_owned())?;
+        hang_up(&phone).await?;
+        rig.close_browsers().await;
+    }
+    Ok(())
+}
