@@ -35,19 +35,27 @@ const NATIVE: &str = "native";
 /// µs per frame by rate, stages, scene and engine.
 type Costs = BTreeMap<(u32, &'static str, &'static str, &'static str), f64>;
 
-/// Runs the benchmarks: `sip`, `voice`, or both without a name.
+/// What the jitter buffers are timed on, as `benches/benches/receive.rs` has it, and the markers of their table.
+const RECEIVE_RATES: [u32; 2] = [16_000, 48_000];
+const RECEIVE_NETWORKS: [&str; 4] = ["clean", "loss 10 %", "jitter 60 ms", "mobile, bad"];
+const RECEIVE_BEGIN: &str = "<!-- cargo xtask bench receive writes from here -->";
+const RECEIVE_END: &str = "<!-- bench receive to here -->";
+
+/// Runs the benchmarks: `sip`, `voice`, `receive`, or all without a name.
 ///
 /// # Errors
-/// When something cannot be set up, built or run, or the name is neither.
+/// When something cannot be set up, built or run, or the name is another.
 pub fn run(paths: &Paths, only: Option<&str>) -> Result<()> {
     match only {
         None => {
             sip(paths)?;
-            voice(paths)
+            voice(paths)?;
+            receive(paths)
         }
         Some("sip") => sip(paths),
         Some("voice") => voice(paths),
-        Some(other) => bail!("no such benchmark: {other}; there are sip and voice"),
+        Some("receive") => receive(paths),
+        Some(other) => bail!("no such benchmark: {other}; there are sip, voice and receive"),
     }
 }
 
@@ -88,6 +96,26 @@ fn voice(paths: &Paths) -> Result<()> {
     let table = table(&costs)?;
     println!("\n{table}");
     write_table(paths, BEGIN, END, &table)
+}
+
+fn receive(paths: &Paths) -> Result<()> {
+    setup::voices(paths)?;
+    let home = paths.target.join("criterion");
+    let mut cargo = process::cargo();
+    cargo.args(["bench", "--package", "soft-phone-benches", "--features", "neteq", "--bench", "receive", "--"]);
+    cargo.args(["--noplot"]).current_dir(&paths.root);
+    process::run(cargo.env("VOICE_NEAR", paths.rig.join("speech-a.wav")).env("CRITERION_HOME", &home))?;
+    let mut table = String::from("| µs per 10 ms | ours | `neteq` |\n|---|--:|--:|\n");
+    for rate in RECEIVE_RATES {
+        for network in RECEIVE_NETWORKS {
+            // As criterion names folders.
+            let folder = home.join(format!("receive {rate} {network}"));
+            let cost = |engine: &str| median(&folder.join(engine))?.context("criterion has left no figures");
+            writeln!(table, "| {} kHz, {network} | {:.1} | {:.1} |", rate / 1_000, cost("ours")?, cost("neteq")?)?;
+        }
+    }
+    println!("\n{table}");
+    write_table(paths, RECEIVE_BEGIN, RECEIVE_END, &table)
 }
 
 /// Writes a table between two markers of `benches/README.md`.

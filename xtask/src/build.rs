@@ -18,8 +18,12 @@ use crate::wasm;
 
 /// The page's wasm as the glue and the page know it.
 const PAGE: &str = "soft-phone.wasm";
+/// The weights of the neural engine.
+const NETWORK: &str = "suppressor.bin";
 /// The class that goes behind the glue; every other script beside it is served as it is.
 const ELEMENT: &str = "element.js";
+/// What each page loads besides.
+const TABS: &str = "tabs.js";
 
 /// Writes all files of `component/dist` anew.
 ///
@@ -35,7 +39,11 @@ pub fn run(paths: &Paths) -> Result<()> {
     page(paths, &fresh, optimiser.as_ref())?;
     engine(paths, &fresh.join("engine.wasm"), "+simd128", optimiser.as_ref())?;
     engine(paths, &fresh.join("engine-scalar.wasm"), "-simd128", optimiser.as_ref())?;
+    receive(paths, &fresh.join("receive.wasm"), "", optimiser.as_ref())?;
+    receive(paths, &fresh.join("receive-opus.wasm"), "opus", optimiser.as_ref())?;
+    fs::copy(paths.root.join("dsp/models").join(NETWORK), fresh.join(NETWORK)).context(NETWORK)?;
     scripts(paths, &fresh)?;
+    numbers(paths, &fresh)?;
 
     // In one step, so that a server that runs meanwhile never serves half of the old and half of the new.
     remove(&paths.dist)?;
@@ -136,7 +144,12 @@ fn engine(paths: &Paths, target: &Path, feature: &str, optimiser: Option<&Optimi
     let folder = paths.target.join(format!("engine{feature}"));
     let wasm =
         cargo_build(paths, "soft-phone-worklet", "engine", &folder, &["-C", &format!("target-feature={feature}")])?;
-    fs::copy(&wasm, target)?;
+    plain_module(&wasm, target, optimiser)
+}
+
+/// A module that asks nothing of its host.
+fn plain_module(wasm: &Path, target: &Path, optimiser: Option<&Optimiser>) -> Result<()> {
+    fs::copy(wasm, target)?;
     if let Some(optimiser) = optimiser {
         optimiser.run(target, &["-O3"])?;
     }
@@ -147,6 +160,32 @@ fn engine(paths: &Paths, target: &Path, feature: &str, optimiser: Option<&Optimi
     }
 }
 
+/// What stands above the bundle: its parts' licences ask for it.
+const NOTICE: &str = "/*! libphonenumber-js, Copyright (c) 2016 @catamphetamine, MIT License; with metadata of Google's \
+     libphonenumber, Apache License 2.0 */";
+
+/// What knows the telephone numbers of the world, in one module: our rules, libphonenumber-js and its metadata, where
+/// `cargo xtask setup` has put the library and what bundles it.
+fn numbers(paths: &Paths, dist: &Path) -> Result<()> {
+    let (program, modules) = (setup::esbuild(paths), setup::node_modules(paths));
+    if !program.is_file() || !modules.join("libphonenumber-js").is_dir() {
+        eprintln!("numbers.js is left out, so numbers are called as they are written; `cargo xtask setup` installs it");
+        return Ok(());
+    }
+    let mut esbuild = std::process::Command::new(program);
+    esbuild.arg(paths.root.join("component/js/numbers/numbers.js")).env("NODE_PATH", modules);
+    esbuild.args(["--bundle", "--minify", "--format=esm", "--target=es2022", "--log-level=warning"]);
+    esbuild.arg(format!("--banner:js={NOTICE}"));
+    process::run(esbuild.arg(format!("--outfile={}", dist.join("numbers.js").display())))
+}
+
+/// The wasm of what is received, with or without Opus. Without SIMD: one file less for a part that takes little time.
+fn receive(paths: &Paths, target: &Path, features: &str, optimiser: Option<&Optimiser>) -> Result<()> {
+    let options = ["--no-default-features", "--features", features];
+    let wasm = cargo_build_with(paths, "soft-phone-receive", "engine", &paths.target.join("receive"), &[], &options)?;
+    plain_module(&wasm, target, optimiser)
+}
+
 /// The scripts that are served as they are.
 fn scripts(paths: &Paths, dist: &Path) -> Result<()> {
     for entry in fs::read_dir(paths.root.join("component/js"))? {
@@ -154,6 +193,9 @@ fn scripts(paths: &Paths, dist: &Path) -> Result<()> {
         let Some(name) = file.file_name().filter(|name| *name != ELEMENT) else { continue };
         if file.extension().is_some_and(|extension| extension == "js") {
             fs::copy(&file, dist.join(name))?;
+            if name == TABS {
+                minify(paths, &dist.join(name))?;
+            }
         }
     }
     Ok(())
@@ -161,8 +203,20 @@ fn scripts(paths: &Paths, dist: &Path) -> Result<()> {
 
 /// Builds a package for wasm and returns the path of its module.
 fn cargo_build(paths: &Paths, package: &str, profile: &str, folder: &Path, flags: &[&str]) -> Result<PathBuf> {
+    cargo_build_with(paths, package, profile, folder, flags, &[])
+}
+
+/// The same, with more options for cargo.
+fn cargo_build_with(
+    paths: &Paths,
+    package: &str,
+    profile: &str,
+    folder: &Path,
+    flags: &[&str],
+    options: &[&str],
+) -> Result<PathBuf> {
     let mut cargo = process::cargo();
-    cargo.args(["build", "--quiet", "--target", WASM, "--package", package, "--profile", profile]);
+    cargo.args(["build", "--quiet", "--target", WASM, "--package", package, "--profile", profile]).args(options);
     cargo.arg("--target-dir").arg(folder).current_dir(&paths.root);
     // The flags of whoever calls (warnings as errors, a native CPU) are not meant for what is shipped.
     cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");

@@ -1,4 +1,4 @@
-//! Serves the page with two phones.
+//! Serves the small CRM and the page with two phones.
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::paths::Paths;
 use crate::process;
 
-/// Runs the demo's server until it is interrupted; it prints its address.
+/// Runs the demo's server until it is interrupted; it prints its addresses and the CRM's passwords.
 ///
 /// # Errors
 /// When it does not build or cannot listen there.

@@ -4,8 +4,10 @@ mod asterisk;
 mod bench;
 mod browser;
 mod build;
+mod creme;
 mod demo;
 mod engines;
+mod integrations;
 mod panics;
 mod paths;
 mod peers;
@@ -28,18 +30,26 @@ const HELP: &str = "\
 cargo xtask COMMAND
 
   build                  write component/dist: the page's and the engine's wasm with their scripts
-  demo [--listen ADDR]   build, then serve the page with two phones; needs no root and no package
+  demo [--listen ADDR]   build, then serve the small CRM and the page with two phones; needs no root and no package
   test                   everything: format, lints, documentation, licences, tests, fuzz, sizes, browsers
   browser [FILTER]       build, then only the browser tests: Chromium, Firefox, Asterisk; --list names them
+  integrations           build, then write target/integrations/SoftPhone.zip, the module for vtiger, and test the adapters
+  soak [--calls N] [FILTER]
+                         calls by the thousand, 1,000 unless told, while the application's server fails and browsers are
+                         killed: each must be one card
+  creme                  build, install Creme CRM from PyPI into the rig's folder, then test the phone in it
   sipp [--short] [FILTER…]
                          SIPp's scenarios against the user agent, over UDP and TCP
   size                   what a page and a call download: raw, gzip, brotli; fails above the bars
   fuzz [--cases N]       broken SIP messages, 10,000,000 unless told; [--seed N] [--threads N] [--target NAME]
-  bench [sip|voice]      the benchmarks: SIP messages; the voice engine beside WebRTC's in C++, Sonora, SpeexDSP and
-                         RNNoise, with the table that benches/README.md shows
+  bench [sip|voice|receive]
+                         the benchmarks: SIP messages; the voice engine beside WebRTC's in C++, Sonora, SpeexDSP and
+                         RNNoise, and the jitter buffer beside neteq, with the tables that benches/README.md shows
   peers                  JsSIP and SIP.js beside ours: what becomes of the messages of RFC 4475 and RFC 5118, and how
                          many messages each reads and writes in a second, natively and in Chromium
-  quality [--short]      how ours and the voice engines of others sound: AECMOS, DNSMOS, PESQ, STOI, ERLE, SI-SDR
+  quality [receive] [--short]
+                         how ours and the voice engines of others sound: AECMOS, DNSMOS, PESQ, STOI, ERLE, SI-SDR; or our
+                         jitter buffer beside neteq: delay, PLCMOS, PESQ
   setup                  install what `test` needs, now
 ";
 
@@ -88,8 +98,34 @@ fn run(mut arguments: Arguments) -> Result<()> {
             setup::wasm_target()?;
             setup::optimiser(&paths)?;
             setup::browsers(&paths)?;
+            creme::setup(&paths)?;
             build::run(&paths)?;
             process::run(&mut browser::command(&paths, &arguments.finish()))
+        }
+        Some("integrations") => {
+            nothing_left(arguments)?;
+            setup::wasm_target()?;
+            build::run(&paths)?;
+            integrations::test(&paths, &mut Vec::new())
+        }
+        Some("soak") => {
+            let calls: Option<u32> = arguments.opt_value_from_str("--calls").context("--calls NUMBER")?;
+            setup::wasm_target()?;
+            setup::optimiser(&paths)?;
+            setup::browsers(&paths)?;
+            build::run(&paths)?;
+            let mut command = browser::command(&paths, &arguments.finish());
+            process::run(command.env("SOFT_PHONE_SOAK_CALLS", calls.unwrap_or(1_000).to_string()))
+        }
+        Some("creme") => {
+            nothing_left(arguments)?;
+            setup::wasm_target()?;
+            setup::optimiser(&paths)?;
+            setup::browsers(&paths)?;
+            build::run(&paths)?;
+            creme::setup(&paths)?;
+            creme::test(&paths)?;
+            process::run(&mut browser::command(&paths, &["creme::".into()]))
         }
         Some("sipp") => {
             let load = if arguments.contains("--short") { sipp::Load::Short } else { sipp::Load::Long };
@@ -107,8 +143,9 @@ fn run(mut arguments: Arguments) -> Result<()> {
         }
         Some("quality") => {
             let short = arguments.contains("--short");
+            let only = arguments.opt_free_from_str::<String>()?;
             nothing_left(arguments)?;
-            quality::run(&paths, short)
+            quality::run(&paths, only.as_deref(), short)
         }
         Some("peers") => {
             nothing_left(arguments)?;
@@ -122,7 +159,9 @@ fn run(mut arguments: Arguments) -> Result<()> {
             setup::optimiser(&paths)?;
             setup::cargo_deny(&paths)?;
             setup::sipp()?;
-            setup::browsers(&paths)
+            setup::php()?;
+            setup::browsers(&paths)?;
+            creme::setup(&paths)
         }
         None => {
             print!("{HELP}");

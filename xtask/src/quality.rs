@@ -4,6 +4,8 @@
 //! it into rooms and noise, `benches/quality/score.py` scores what the engines make of it, `plot.py` draws it. The table
 //! and the drawings of a whole run go into `benches`.
 
+mod receive;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -39,11 +41,20 @@ const UNPROCESSED: &str = "unprocessed";
 const ECHO: [&str; 4] = ["webrtc", "sonora", "speex", "ours"];
 const NOISE: [&str; 5] = ["webrtc", "sonora", "speex", "rnnoise", "ours"];
 
-/// Makes the cases, runs every engine, prints the tables. The short form takes some of the cases.
+/// Compares the voice engines, or with `receive` the jitter buffers.
 ///
 /// # Errors
-/// When something cannot be set up, built or run.
-pub fn run(paths: &Paths, short: bool) -> Result<()> {
+/// When something cannot be set up, built or run, or the name is another.
+pub fn run(paths: &Paths, only: Option<&str>, short: bool) -> Result<()> {
+    match only {
+        None => voice(paths, short),
+        Some("receive") => receive::run(paths, short),
+        Some(other) => bail!("no such comparison: {other}; there is receive"),
+    }
+}
+
+/// Makes the cases, runs every engine, prints the tables. The short form takes some of the cases.
+fn voice(paths: &Paths, short: bool) -> Result<()> {
     let environment = engines::set_up(paths)?;
     let folder = paths.rig.join("quality");
     let python = python(&folder)?;

@@ -58,7 +58,8 @@ pub fn lint_tools() -> Result<()> {
     Ok(())
 }
 
-/// Installs Binaryen's `wasm-opt` and esbuild, without which the sizes are not those that are shipped.
+/// Installs Binaryen's `wasm-opt` and esbuild, without which the sizes are not those that are shipped, and
+/// libphonenumber-js, which becomes a part of what is shipped.
 ///
 /// Binaryen is npm's package: Debian 12's (version 108) exports the wrong table of a module with two.
 ///
@@ -70,12 +71,17 @@ pub fn optimiser(paths: &Paths) -> Result<()> {
 
 /// Where [`optimiser`] puts it.
 pub fn wasm_opt(paths: &Paths) -> PathBuf {
-    paths.rig.join("npm/node_modules/.bin/wasm-opt")
+    node_modules(paths).join(".bin/wasm-opt")
 }
 
-/// Where [`optimiser`] puts esbuild, which makes the page's script smaller.
+/// Where [`optimiser`] puts esbuild, which makes the page's script smaller and bundles what is made of several.
 pub fn esbuild(paths: &Paths) -> PathBuf {
-    paths.rig.join("npm/node_modules/.bin/esbuild")
+    node_modules(paths).join(".bin/esbuild")
+}
+
+/// Where [`optimiser`] puts the packages that are bundled.
+pub fn node_modules(paths: &Paths) -> PathBuf {
+    paths.rig.join("npm/node_modules")
 }
 
 /// Builds cargo-deny, which looks at licences and sources of the dependencies, and says where it is.
@@ -105,6 +111,14 @@ pub fn browsers(paths: &Paths) -> Result<()> {
 pub fn sipp() -> Result<()> {
     // Built by hand will do as well.
     if process::exists("sipp") { Ok(()) } else { debian(&["sip-tester"]) }
+}
+
+/// Installs PHP with SQLite, which the tests of vtiger's module run in.
+///
+/// # Errors
+/// When it is missing and cannot be installed.
+pub fn php() -> Result<()> {
+    debian(&["php-cli", "php-sqlite3"])
 }
 
 /// Installs those of Debian's packages that are missing.

@@ -13,12 +13,18 @@ use crate::paths::Paths;
 /// calls did; with transfer, conference, messages, subscriptions and the rest it does not.
 const GOAL: usize = 130_000;
 /// More than this it must not take: what it takes today, with some room for the folder that it is built in.
-const BAR: usize = 230_000;
+const BAR: usize = 256_000;
 /// The voice engine, loaded with the first call, without the network's weights.
 const ENGINE_BAR: usize = 120_000;
+/// The numbers of the world, loaded with the first click on one.
+const NUMBERS_BAR: usize = 40_000;
+const NUMBERS: &str = "numbers.js";
 const ENGINES: [&str; 2] = ["engine.wasm", "engine-scalar.wasm"];
+/// Jitter buffer and decoders with Opus, loaded with the first call that they are wanted in.
+const RECEIVE_BAR: usize = 150_000;
+const RECEIVE: &str = "receive-opus.wasm";
 /// What is loaded before the first call.
-const PAGE: [&str; 2] = ["soft-phone.js", "soft-phone.wasm"];
+const PAGE: [&str; 3] = ["soft-phone.js", "soft-phone.wasm", "tabs.js"];
 
 #[derive(Clone, Copy, Default)]
 struct Sizes {
@@ -39,7 +45,7 @@ pub fn run(paths: &Paths) -> Result<()> {
     files.sort();
 
     println!("{:<20} {:>9} {:>9} {:>9}   bytes", "", "raw", "gzip", "brotli");
-    let (mut total, mut engine) = (Sizes::default(), 0);
+    let (mut total, mut engine, mut numbers, mut receive) = (Sizes::default(), 0, 0, 0);
     for file in &files {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let sizes = measure(file)?;
@@ -51,6 +57,12 @@ pub fn run(paths: &Paths) -> Result<()> {
         }
         if ENGINES.contains(&name.as_ref()) {
             engine = engine.max(sizes.brotli);
+        }
+        if name == NUMBERS {
+            numbers = sizes.brotli;
+        }
+        if name == RECEIVE {
+            receive = sizes.brotli;
         }
     }
     print("page: wasm + script", total);
@@ -65,6 +77,14 @@ pub fn run(paths: &Paths) -> Result<()> {
     println!("{:<20} {:>29}", "engine's bar", ENGINE_BAR);
     if engine > ENGINE_BAR {
         bail!("the voice engine takes {engine} bytes in brotli, {} above its bar", engine - ENGINE_BAR);
+    }
+    println!("{:<20} {:>29}", "numbers' bar", NUMBERS_BAR);
+    if numbers > NUMBERS_BAR {
+        bail!("{NUMBERS} takes {numbers} bytes in brotli, {} above its bar", numbers - NUMBERS_BAR);
+    }
+    println!("{:<20} {:>29}", "receive path's bar", RECEIVE_BAR);
+    if receive > RECEIVE_BAR {
+        bail!("the receive path takes {receive} bytes in brotli, {} above its bar", receive - RECEIVE_BAR);
     }
     Ok(())
 }

@@ -8,14 +8,23 @@ use anyhow::{Result, bail};
 use crate::paths::Paths;
 use crate::process;
 use crate::setup::{self, WASM};
-use crate::{browser, build, sipp, size};
+use crate::{browser, build, creme, integrations, sipp, size};
 
 /// The packages that become wasm.
-const WASM_PACKAGES: [&str; 4] = ["soft-phone-sip", "soft-phone-dsp", "soft-phone-worklet", "soft-phone-component"];
+const WASM_PACKAGES: [&str; 6] = [
+    "soft-phone-sip",
+    "soft-phone-dsp",
+    "soft-phone-opus",
+    "soft-phone-receive",
+    "soft-phone-worklet",
+    "soft-phone-component",
+];
 /// Messages of the short fuzz run; `cargo xtask fuzz` takes any number.
 const SHORT_FUZZ: u64 = 200_000;
 /// Messages that take as long as one case of the voice engine, 150 frames.
 const MESSAGES_PER_TALK: u64 = 500;
+/// Messages to one case of the decoders, 150 payloads.
+const MESSAGES_PER_CALL: u64 = 100;
 
 /// The steps that were run and what became of them.
 #[derive(Default)]
@@ -62,7 +71,9 @@ pub fn run(paths: &Paths) -> Result<()> {
         setup::lint_tools()?;
         setup::optimiser(paths)?;
         setup::sipp()?;
-        setup::browsers(paths)
+        setup::php()?;
+        setup::browsers(paths)?;
+        creme::setup(paths)
     });
     steps.run("format", || process::run(cargo().args(["fmt", "--all", "--check"])));
     let warnings = ["--", "--deny", "warnings"];
@@ -80,13 +91,16 @@ pub fn run(paths: &Paths) -> Result<()> {
     });
     steps.run("dependencies", || dependencies(paths));
     steps.run("tests", || process::run_tests(cargo().args(["test", "--quiet", "--workspace"]), &mut results));
+    steps.run("fuzz", || fuzz(paths, SHORT_FUZZ, &[]));
+    steps.run("sipp", || sipp::run(paths, sipp::Load::Short, &[]));
+    let built = steps.run("build", || build::run(paths));
+    // Behind the build, which bundles one of those that are tested.
     steps.run("scripts", || {
         let mut node = std::process::Command::new("node");
         process::run(node.args(["--test", "component/js/tests/"]).current_dir(&paths.root))
     });
-    steps.run("fuzz", || fuzz(paths, SHORT_FUZZ, &[]));
-    steps.run("sipp", || sipp::run(paths, sipp::Load::Short, &[]));
-    let built = steps.run("build", || build::run(paths));
+    steps.run("integrations", || integrations::test(paths, &mut results));
+    steps.run("creme", || creme::test(paths));
     steps.run("size", || size::run(paths));
     if built {
         steps.run("browsers", || process::run_tests(&mut browser::command(paths, &[]), &mut results));
@@ -101,10 +115,11 @@ pub fn run(paths: &Paths) -> Result<()> {
 }
 
 /// Sends the SIP core `cases` broken messages, with more options for `sip/examples/fuzz`; it prints the case that fails.
-/// Without options the voice engine gets its share of hostile audio too.
+/// Without options the voice engine and the decoders get their share of hostile audio and payloads too.
 ///
 /// # Errors
-/// When the core panics, hangs or takes too much memory, or the voice engine panics or lets something out that it must not.
+/// When the core panics, hangs or takes too much memory, or voice engine or decoders panic or let something out that
+/// they must not.
 pub fn fuzz(paths: &Paths, cases: u64, options: &[OsString]) -> Result<()> {
     let run = |package, cases: u64, options: &[OsString]| {
         let mut cargo = process::cargo();
@@ -112,7 +127,12 @@ pub fn fuzz(paths: &Paths, cases: u64, options: &[OsString]) -> Result<()> {
         process::run(cargo.args(["--cases", &cases.to_string()]).args(options).current_dir(&paths.root))
     };
     run("soft-phone-sip", cases, options)?;
-    if options.is_empty() { run("soft-phone-dsp", (cases / MESSAGES_PER_TALK).max(1), &[]) } else { Ok(()) }
+    if !options.is_empty() {
+        return Ok(());
+    }
+    run("soft-phone-dsp", (cases / MESSAGES_PER_TALK).max(1), &[])?;
+    run("soft-phone-dsp", (cases / MESSAGES_PER_CALL).max(1), &["--target".into(), "codecs".into()])?;
+    run("soft-phone-opus", (cases / MESSAGES_PER_CALL).max(1), &[])
 }
 
 /// Licences, sources, bans; and advisories when their database can be reached.
