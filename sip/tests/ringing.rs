@@ -88,10 +88,15 @@ fn a_caller_who_has_gone_meanwhile_is_noticed() {
         phone.receive_bytes(&answer.to_bytes());
         let told: &[&str] = if ends { &["incoming>ending", "ending>ended", "ended(missed)"] } else { &[] };
         assert_eq!(phone.events(), told, "{status} {reason}");
+        assert_eq!(phone.sent().iter().any(|it| it == "487 INVITE 1"), ends, "{status} {reason}");
         // It is asked again, as long as it rings.
         phone.advance(Duration::from_secs(4));
         let asked_again = phone.messages().iter().map(brief).any(|it| it == "OPTIONS 2");
         assert_eq!(asked_again, !ends, "{status} {reason}");
+        if ends {
+            phone.advance(Duration::from_secs(40));
+            phone.assert_idle();
+        }
     }
 }
 
@@ -147,4 +152,21 @@ fn what_has_gone_further_than_ringing_ends_with_its_connection() {
     let _ = phone.agent.ring(phone.now, call);
     phone.agent.handle_disconnected(phone.now, phone.flow);
     assert_eq!(phone.events(), ["incoming>ending", "ending>ended", "ended(network)"]);
+}
+
+/// Who is called, and calls somebody else meanwhile: the call that rings is the older one.
+#[test]
+fn a_call_that_rings_longer_than_another_is_spoken_in_is_found_by_the_next_agent() {
+    let (mut old, ringing, _) = ringing();
+    let talking = old.dial("bob");
+    let invite = old.request();
+    old.answer(&invite, 200, "bob", &[("Contact", "<sip:bob@192.0.2.4>")], Some("answer"));
+    assert_eq!(old.events().last().map(String::as_str), Some("answered+answer"));
+    let saved = old.agent.save();
+    assert!(saved.has(ringing) && saved.has(talking));
+    let mut agent = Agent::restore(old.now, alice(Transport::Wss), [8; 32], &saved).unwrap();
+    agent.handle_connected(old.now, Flow(9));
+    let state = |call| agent.get(call).map(soft_phone_sip::Call::state);
+    assert_eq!((state(ringing), state(talking)), (Some(CallState::Incoming), Some(CallState::Active)));
+    assert_eq!(agent.save(), saved);
 }

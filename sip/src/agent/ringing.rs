@@ -78,6 +78,8 @@ impl Agent {
     pub(super) fn on_asked(&mut self, now: Instant, id: CallId, response: &Response) {
         let gone = response.status == 481 || (response.status == 500 && response.reason == NO_CALL);
         if gone && self.calls.get(id).is_some_and(|call| call.state == CallState::Incoming) {
+            // Nobody waits for it; the INVITE's transaction would wait for ever.
+            self.refuse_offer(now, id, 487, None);
             self.withdraw(now, id, Ending::local(Cause::Missed));
         }
     }

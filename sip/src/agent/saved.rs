@@ -177,23 +177,23 @@ impl Agent {
             slot.from_tag.clone_from(&saved.from_tag);
             slot.seq = saved.seq;
         }
-        for saved in &saved.calls {
-            let call = saved.call()?;
-            let (id, expires) = (call.id, call.session.expires);
+        let mut calls = saved.calls.iter().map(SavedCall::call).collect::<Result<Vec<Call>, Error>>()?;
+        for ringing in &saved.ringing {
+            // Its transaction went with the agent before, as its connection did.
+            calls.push(ringing.call(agent.layer.unused_key())?);
+        }
+        calls.sort_by_key(|call| call.id);
+        for call in calls {
+            let (id, state, expires) = (call.id, call.state, call.session.expires);
             if agent.calls.last_key().is_some_and(|last| last >= id) {
                 return Err(Error::Malformed { what: "saved state" });
             }
             agent.calls.insert(id, call);
-            agent.set_session(now, id, expires);
-        }
-        for saved in &saved.ringing {
-            // Its transaction went with the agent before, as its connection did.
-            let call = saved.call(agent.layer.unused_key())?;
-            if agent.calls.get(call.id).is_some() {
-                return Err(Error::Malformed { what: "saved state" });
+            if state == CallState::Incoming {
+                agent.timers.set(Timer::Unheard(id), now + PATIENCE);
+            } else {
+                agent.set_session(now, id, expires);
             }
-            agent.timers.set(Timer::Unheard(call.id), now + PATIENCE);
-            agent.calls.insert(call.id, call);
         }
         let mut last = 0;
         for (id, target, package, accept) in &saved.subscriptions {
