@@ -23,6 +23,7 @@ mod sign_in;
 mod tabs;
 mod transfer;
 mod trickle;
+mod wake;
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -79,6 +80,8 @@ pub struct Driver {
     timer: RefCell<Option<(Instant, Timer)>>,
     drawn: RefCell<Option<PhoneState>>,
     listeners: RefCell<Vec<Listener>>,
+    /// Looks whether the machine slept.
+    beat: RefCell<Option<Timer>>,
     /// Waits for a gesture while the browser plays nothing.
     gesture: RefCell<Vec<Listener>>,
 }
@@ -111,6 +114,7 @@ impl Driver {
                 timer: RefCell::new(None),
                 drawn: RefCell::new(None),
                 listeners: RefCell::default(),
+                beat: RefCell::default(),
                 gesture: RefCell::default(),
             }
         })
@@ -132,6 +136,7 @@ impl Driver {
             phone.deadline()
         };
         self.set_timer(deadline);
+        self.keep_watch();
         // Before the events that tell of it.
         self.tell();
         self.deliver();

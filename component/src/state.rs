@@ -201,6 +201,8 @@ pub struct Call {
     pub muted: bool,
     /// The far end has put us on hold.
     pub remote_held: bool,
+    /// Packets find no way at the moment; another one is looked for.
+    pub cut: bool,
     /// It is mixed with other calls.
     pub in_conference: bool,
     /// Whose call this was before it came here (Diversion, History-Info).
@@ -239,6 +241,7 @@ impl Call {
             ended_at: None,
             muted: false,
             remote_held: false,
+            cut: false,
             in_conference: false,
             forwarded_by: None,
             transferred_from: None,

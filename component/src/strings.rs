@@ -178,6 +178,12 @@ pub enum Text {
     Sound(Sound),
     /// The far end has put us on hold.
     RemoteHeld,
+    /// Packets find no way, and there is no server to find another one by.
+    CallWaits,
+    /// Packets find no way; another one is looked for.
+    SoundInterrupted,
+    /// In a call that goes on without the server.
+    ServerAway,
     /// Label of the level meter.
     MicrophoneLevel,
     /// Label of the call's clock.

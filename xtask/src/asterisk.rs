@@ -15,7 +15,8 @@ use crate::process;
 
 /// Debian's release that has Asterisk 22.
 const SUITE: &str = "forky";
-const PACKAGES: [&str; 2] = ["asterisk", "asterisk-core-sounds-en-gsm"];
+/// Beside it coturn, the TURN server, which would begin to serve the machine if it were installed.
+const PACKAGES: [&str; 3] = ["asterisk", "asterisk-core-sounds-en-gsm", "coturn"];
 
 /// What the packages depend on and only maintainer scripts, perl, gpg or an init system would use.
 const UNNEEDED: [&str; 33] = [
@@ -59,7 +60,7 @@ const UNNEEDED: [&str; 33] = [
 /// # Errors
 /// When apt knows no Debian mirror, a download fails or a package does not unpack.
 pub fn unpack(root: &Path, work: &Path) -> Result<()> {
-    if root.join("usr/sbin/asterisk").is_file() {
+    if ["usr/sbin/asterisk", "usr/bin/turnserver"].iter().all(|program| root.join(program).is_file()) {
         return Ok(());
     }
     eprintln!("Asterisk: taking Debian {SUITE}'s packages, unpacking them into {}", root.display());

@@ -223,9 +223,44 @@ fn profile(rig: &Rig, name: &str) -> PathBuf {
 /// # Errors
 /// When there is no such browser.
 pub fn kill(rig: &Rig, name: &str) -> Result<()> {
+    signal("-KILL", &[first_process(rig, name)?])
+}
+
+/// A browser that is stopped in the middle of whatever it does, as by a machine that sleeps, until this is dropped.
+pub struct Asleep(Vec<String>);
+
+impl Drop for Asleep {
+    fn drop(&mut self) {
+        // One that has ended meanwhile does not wake.
+        let _woken = signal("-CONT", &self.0);
+    }
+}
+
+/// Stops every process of the browser that has this profile open.
+///
+/// # Errors
+/// When there is no such browser.
+pub fn stop(rig: &Rig, name: &str) -> Result<Asleep> {
+    let mut all = vec![first_process(rig, name)?];
+    let parents = parents()?;
+    let mut next = 0;
+    while let Some(parent) = all.get(next).cloned() {
+        all.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(process, _)| process.clone()));
+        next += 1;
+    }
+    signal("-STOP", &all)?;
+    Ok(Asleep(all))
+}
+
+fn signal(signal: &str, processes: &[String]) -> Result<()> {
+    let status = std::process::Command::new("kill").arg(signal).args(processes).status()?;
+    if status.success() { Ok(()) } else { bail!("kill {signal} {processes:?}") }
+}
+
+/// The process that has started all others of the browser with this profile.
+fn first_process(rig: &Rig, name: &str) -> Result<String> {
     let folder = profile(rig, name);
     let folder = folder.to_string_lossy();
-    let mut killed = false;
     for entry in std::fs::read_dir("/proc")? {
         let path = entry?.path();
         let line = std::fs::read(path.join("cmdline")).unwrap_or_default();
@@ -234,10 +269,25 @@ pub fn kill(rig: &Rig, name: &str) -> Result<()> {
         if !line.contains(folder.as_ref()) || line.contains("--type=") || line.contains("-contentproc") {
             continue;
         }
-        let Some(process) = path.file_name() else { continue };
-        killed |= std::process::Command::new("kill").arg("-KILL").arg(process).status()?.success();
+        if let Some(process) = path.file_name() {
+            return Ok(process.to_string_lossy().into_owned());
+        }
     }
-    if killed { Ok(()) } else { bail!("no browser has the profile {folder} open") }
+    bail!("no browser has the profile {folder} open")
+}
+
+/// Each process with the one that has started it.
+fn parents() -> Result<Vec<(String, String)>> {
+    let mut parents = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let path = entry?.path();
+        let status = std::fs::read_to_string(path.join("status")).unwrap_or_default();
+        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+        if let (Some(process), Some(parent)) = (path.file_name(), parent) {
+            parents.push((process.to_string_lossy().into_owned(), parent.trim().to_owned()));
+        }
+    }
+    Ok(parents)
 }
 
 /// The processes that show Chromium's pages, of all browsers that are open.
@@ -263,8 +313,7 @@ pub fn pages() -> Result<Vec<String>> {
 /// # Errors
 /// When there is none of them.
 pub fn kill_pages(pages: &[String]) -> Result<()> {
-    let status = std::process::Command::new("kill").arg("-KILL").args(pages).status()?;
-    if status.success() { Ok(()) } else { bail!("no page to kill among {pages:?}") }
+    signal("-KILL", pages)
 }
 
 fn chromium(speech: &Path, setting: Setting, profile: Option<&Path>) -> Map<String, Value> {

@@ -13,6 +13,7 @@ mod instance;
 mod leave;
 mod lines;
 mod messages;
+mod moving;
 mod network;
 mod neural;
 mod pair;
@@ -88,8 +89,10 @@ pub fn all() -> Vec<Case> {
         instance: reload reload_firefox two_phones;
         recovery: connection_lost connection_lost_firefox;
         reload: gap gap_firefox as_it_was too_late no_microphone;
-        tabs: eight three_firefox idle ringing in_a_call;
+        tabs: eight three_firefox idle ringing in_a_call cut_off;
         network: wss wss_firefox trickled_candidates half_open_connection media_stall;
+        moving: server_cut_off server_cut_off_firefox far_end_hangs_up_meanwhile network_away turn sleep
+            server_restarts_idle;
         routing: sent_elsewhere answered_by_itself without_a_name taken_over;
         sign_in: before_expiry after_a_refusal sound_blocked;
         crm: cards cards_firefox written refused page_goes page_is_reloaded zammad account_goes;

@@ -18,6 +18,7 @@ mod rig;
 mod script;
 mod service;
 mod stun;
+mod turn;
 
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -45,6 +45,38 @@ pub fn enter() -> Result<ExitCode> {
     Ok(u8::try_from(status.code().unwrap_or(1)).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
+/// A network without a way for some packets, until this is dropped.
+pub struct Cut(());
+
+/// The preference of the rules of a [`Cut`]: before the table of local addresses, which stands first by default.
+const FIRST: &str = "5";
+const LOCAL: &str = "10";
+
+/// Cuts the network, as a machine's is that loses its only interface: media find no way, nor does what goes to this TCP
+/// port and back. What stands is not told of it. All else goes on, WebDriver and pages above all.
+///
+/// # Errors
+/// When the kernel knows no such rules.
+pub fn cut(port: u16) -> Result<Cut> {
+    // Nothing goes before it where it stands: it moves, once.
+    if ip("rule show")?.lines().any(|rule| rule.starts_with("0:")) {
+        ip(&format!("rule add pref {LOCAL} lookup local"))?;
+        ip("rule del pref 0")?;
+    }
+    let cut = Cut(());
+    for packets in ["ipproto udp".to_owned(), format!("ipproto tcp dport {port}"), format!("ipproto tcp sport {port}")]
+    {
+        ip(&format!("rule add pref {FIRST} {packets} unreachable"))?;
+    }
+    Ok(cut)
+}
+
+impl Drop for Cut {
+    fn drop(&mut self) {
+        while ip(&format!("rule del pref {FIRST}")).is_ok() {}
+    }
+}
+
 /// Brings the loopback interface up: with Asterisk's address, a default route (Firefox gathers no candidates without
 /// one) and no IPv6.
 ///

@@ -35,6 +35,8 @@ pub struct Relay {
     /// Connections with a smaller number pass nothing on any more.
     silent: watch::Sender<usize>,
     connections: Arc<AtomicUsize>,
+    /// Connections are dropped, and new ones refused.
+    cut: watch::Sender<bool>,
     inject: broadcast::Sender<String>,
 }
 
@@ -50,6 +52,7 @@ impl Relay {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let addr = listener.local_addr()?;
         let (silent, hush) = watch::channel(0);
+        let (cut, is_cut) = watch::channel(false);
         let (inject, _) = broadcast::channel(16);
         let connections = Arc::new(AtomicUsize::new(0));
         let (server, edit): (String, Arc<Edit>) = (server.to_owned(), Arc::new(edit));
@@ -57,14 +60,19 @@ impl Relay {
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let number = counter.fetch_add(1, Ordering::SeqCst);
+                let mut is_cut = is_cut.clone();
                 let (server, edit, hush, added) = (server.clone(), Arc::clone(&edit), hush.clone(), added.subscribe());
                 tokio::spawn(async move {
-                    // Either side may go at any time; the test looks at what the phone makes of it.
-                    let _ended = carry(stream, &server, &*edit, added, hush, number).await;
+                    tokio::select! {
+                        biased;
+                        _ = is_cut.wait_for(|cut| *cut) => {}
+                        // Either side may go at any time; the test looks at what the phone makes of it.
+                        _ = carry(stream, &server, &*edit, added, hush, number) => {}
+                    }
                 });
             }
         });
-        Ok(Self { addr, task: task.abort_handle(), silent, connections, inject })
+        Ok(Self { addr, task: task.abort_handle(), silent, connections, cut, inject })
     }
 
     /// Where phones connect.
@@ -75,6 +83,11 @@ impl Relay {
     /// Nothing passes any more on the connections that there are, though they stay open; new ones work.
     pub fn silence(&self) {
         self.silent.send_replace(self.connections.load(Ordering::SeqCst));
+    }
+
+    /// Drops the connections that there are and every new one, or takes new ones again.
+    pub fn cut(&self, cut: bool) {
+        self.cut.send_replace(cut);
     }
 
     /// Sends something to the phone.

@@ -135,6 +135,12 @@ probe.dbg = () => made.connections.map(c => [c.connectionState, c.iceConnectionS
 // A way for packets stands on each connection that is open.
 probe.connected = () => made.connections.filter(it => it.connectionState !== "closed").every(it => it.connectionState === "connected");
 
+// How many packets of the far end have come, on all connections that are open.
+probe.packets = async () => {
+  const reports = await Promise.all(made.connections.filter(it => it.connectionState !== "closed").map(it => it.getStats()));
+  return reports.flatMap(report => [...report.values()]).reduce((sum, it) => sum + (it.type === "inbound-rtp" ? it.packetsReceived : 0), 0);
+};
+
 // ---- the microphone
 
 // A copy holds the microphone as the original does.

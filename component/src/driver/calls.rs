@@ -91,6 +91,11 @@ impl Entry {
         self.shared.facts.borrow().id.clone()
     }
 
+    /// Whether packets find their way, as far as the browser knows.
+    pub(super) fn has_way(&self) -> bool {
+        self.media.as_ref().is_some_and(Session::is_connected)
+    }
+
     /// Whether its microphone's level is measured.
     pub(super) fn is_measured(&self) -> bool {
         self.media.as_ref().is_some_and(Session::is_measured)

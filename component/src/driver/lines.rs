@@ -1,7 +1,7 @@
 //! Several calls at a time: hold, resume, which of them is spoken in, and the conference.
 //!
 //! ```text
-//! wish (hold, restart) ─► pursue ─► Session::offer ─► Report::Offer ─► Agent::offer ─► Event::Answer ─► Report::Settled
+//! wish (hold, restart, renewal) ─► pursue ─► Session::offer ─► Report::Offer ─► Agent::offer ─► Event::Answer ─► Report::Settled
 //!                           ▲                                            └► Event::OfferFailed ──────────────┐ │
 //!                           └───────────────────────────────────────────────────────────────────────────────┴─┘
 //! ```
@@ -38,6 +38,8 @@ pub struct Line {
     pub hold: bool,
     /// ICE is to begin anew.
     pub restart: bool,
+    /// The far end is to learn where we are.
+    pub renew: bool,
     /// Our offer that is being made, or is on its way.
     exchange: Option<Wish>,
     /// When a wish is pursued again.
@@ -162,7 +164,7 @@ impl Phone {
             self.send_transfer(key);
         }
         let Some(entry) = self.entry(key) else { return };
-        if entry.line.hold == held && !entry.line.restart {
+        if entry.line.hold == held && !entry.line.restart && !entry.line.renew {
             return self.remix();
         }
         let Some(media) = &entry.media else { return };
@@ -175,6 +177,8 @@ impl Phone {
         // A call that was taken up begins anew before it is held again.
         let held = entry.line.hold && !entry.repair.resumed;
         let wish = Wish { held, remote_held, restart: std::mem::take(&mut entry.line.restart) };
+        // Any offer tells.
+        entry.line.renew = false;
         entry.line.exchange = Some(wish);
         media.offer(wish);
         self.remix();
@@ -261,11 +265,6 @@ impl Phone {
     }
 
     /// The call has to find its way anew: ICE begins again, and the far end learns by our offer where we are.
-    pub(super) fn restart(&mut self, call: CallId) {
-        let Some(key) = self.key_of_sip(call) else { return };
-        self.restart_at(key);
-    }
-
     pub(super) fn restart_at(&mut self, key: u64) {
         if let Some(entry) = self.entry(key) {
             entry.line.restart = true;

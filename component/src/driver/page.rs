@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{EventTarget, PageTransitionEvent};
+use web_sys::PageTransitionEvent;
 
 use super::Driver;
 use super::sign_in::{self, Source};
@@ -216,26 +216,8 @@ impl Driver {
                     sign_in::load_account(driver, source);
                 }
             }),
-            on("online", |driver, _| {
-                driver.run(|phone, now| {
-                    if let Some(plan) = &mut phone.plan {
-                        plan.handle_online(now);
-                    }
-                    phone.on_network_change(now);
-                });
-            }),
         ]);
-        // Where a browser tells of it: another network, without having been offline.
-        let connection = js::get(&window.navigator(), "connection").dyn_into::<EventTarget>().ok();
-        let moved = connection.map(|connection| {
-            let me = self.me.clone();
-            Listener::new(&connection, "change", move |_| {
-                if let Some(driver) = me.upgrade() {
-                    driver.run(|phone, now| phone.on_network_change(now));
-                }
-            })
-        });
-        self.listeners.borrow_mut().extend(plugged.into_iter().chain(moved));
+        self.listeners.borrow_mut().extend(plugged.into_iter().chain(self.watch_network()));
     }
 
     /// Unregisters and hangs up, now, but for what was left to the next page.

@@ -170,6 +170,9 @@ impl Phone {
 
     /// Does everything that the last change asks for: connection, messages, events, facts.
     pub(super) fn drain(&mut self, now: Instant) {
+        if let Some(plan) = &mut self.plan {
+            plan.set_in_call(now, !self.calls.is_empty());
+        }
         loop {
             if let Some(action) = self.plan.as_mut().and_then(Plan::poll_action) {
                 self.act(now, action);
@@ -355,7 +358,7 @@ impl Phone {
             Event::OfferFailed { call, status, reason } => self.on_offer_failed(call, status, reason),
             Event::RemoteHold { call, held } => self.on_remote_hold(call, held),
             Event::Redirected { call, target } => self.on_redirected(call, target),
-            Event::Recover { call } => self.restart(call),
+            Event::Recover { call } => self.on_recover(now, call),
             Event::Transfer { call, transfer, target, .. } => self.on_transfer(call, transfer, &target),
             Event::TransferProgress { call, status, reason, done: true } => {
                 self.on_transfer_progress(call, status, reason);

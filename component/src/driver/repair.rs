@@ -1,39 +1,128 @@
 //! Media that find their way no more: ICE begins anew (RFC 8839 §4.4.1), a few times, before the call is given up.
+//!
+//! ```text
+//! silent, lost ─► server there ─► restart, 4 times ─► found
+//!      │                │               ▲     └────► given up
+//!      │                ▼ away          │ back
+//!      └──────────► the call waits ─────┘
+//!                       └─ 2 minutes ─► given up
+//! ```
+//! A restart takes the server: while the connection to it is away none is tried, and none counts.
 
 use std::time::Duration;
 
-use soft_phone_sip::Instant;
+use soft_phone_sip::{CallId, Instant};
 
 use super::calls::Entry;
 use super::phone::Phone;
 use crate::media::Path;
 use crate::media::quality::Sample;
-use crate::state::CallState;
+use crate::socket::{Phase, Plan};
+use crate::state::{CallState, Cause};
 
 /// How long a silent way may come back by itself: most do (a cable pulled, a change of the radio cell).
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How long it may take when the server is there again: where addresses are as they were, the way is found again by the next
+/// check of it, and a restart would only cost the sound that comes already.
+const RETURN: Duration = Duration::from_millis(1_500);
 /// How long one try may take, and how many there are.
 const TRY: Duration = Duration::from_secs(10);
 const TRIES: u8 = 4;
+/// While the connection is in doubt, it is looked at so often whether a try can be made.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// How long a call without a way waits for the network.
+const LONGEST: Duration = Duration::from_secs(120);
 /// So many looks at the statistics without a packet are a stall: six seconds.
 const STALLED: u8 = 3;
 
 /// What is known of the way of a call's packets.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Repair {
-    /// When the next try begins.
+    /// When something is due.
     pub at: Option<Instant>,
+    /// Since when there is no way.
+    since: Option<Instant>,
     tries: u8,
+    /// The network has been another one since the way was found, perhaps: what still looks like a way need not be one.
+    moved: bool,
+    /// The browser has given the way up: it does not come back by itself.
+    failed: bool,
     /// Looks at the statistics in which nothing came.
     idle: u8,
     /// The call was taken up from another page: its way is still to be found for the first time.
     pub resumed: bool,
 }
 
+/// What is to be done about a way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// ICE begins anew.
+    Restart,
+    /// No more tries.
+    GiveUp(Cause),
+}
+
 impl Repair {
     /// Of a call whose first way must be found until then.
     pub fn resumed(deadline: Instant) -> Repair {
-        Repair { at: Some(deadline), tries: TRIES, idle: 0, resumed: true }
+        Repair { at: Some(deadline), resumed: true, ..Repair::default() }
+    }
+
+    /// The way is silent, or has failed for good.
+    fn handle_gone(&mut self, now: Instant, for_good: bool) {
+        self.since.get_or_insert(now);
+        self.failed |= for_good;
+        if for_good && self.tries == 0 && !self.resumed {
+            self.at = Some(now);
+        }
+        self.at.get_or_insert(if self.moved { now } else { now + PATIENCE });
+    }
+
+    /// The connection to the server is there again; `sound`: packets seem to find their way, which may be believed where
+    /// nothing speaks against it.
+    fn handle_server(&mut self, now: Instant, sound: bool) {
+        if sound && !self.moved && self.since.is_none() {
+            return;
+        }
+        self.since.get_or_insert(now);
+        let tried = std::mem::take(&mut self.tries) > 0;
+        self.at = Some(if self.moved || self.failed || tried { now } else { now + RETURN });
+    }
+
+    /// The network is another one, perhaps; `sound`: packets seem to find their way.
+    fn handle_move(&mut self, now: Instant, sound: bool) {
+        if self.resumed {
+            return;
+        }
+        self.moved = true;
+        if !sound {
+            self.since.get_or_insert(now);
+            self.at = Some(now);
+        }
+    }
+
+    /// What is due; `server`: the connection to it is there.
+    fn handle_timeout(&mut self, now: Instant, server: bool) -> Option<Step> {
+        self.at.take_if(|at| now >= *at)?;
+        if self.resumed {
+            return Some(Step::GiveUp(Cause::MediaFailed));
+        }
+        let last = *self.since.get_or_insert(now) + LONGEST;
+        if now >= last {
+            return Some(Step::GiveUp(Cause::Network));
+        }
+        if !server {
+            self.at = Some(last);
+            return None;
+        }
+        if self.tries >= TRIES {
+            return Some(Step::GiveUp(Cause::MediaFailed));
+        }
+        self.tries += 1;
+        self.moved = false;
+        self.failed = false;
+        self.at = Some(now + TRY);
+        Some(Step::Restart)
     }
 }
 
@@ -41,55 +130,102 @@ impl Phone {
     /// The browser says how the way stands.
     pub(super) fn on_path(&mut self, now: Instant, key: u64, path: Path) {
         let Some(entry) = self.entry(key) else { return };
+        let stands = entry.is_established();
         match path {
             Path::Found => {
                 let resumed = std::mem::take(&mut entry.repair).resumed;
+                entry.shared.facts.borrow_mut().cut = false;
                 if resumed {
                     self.on_resumed(key);
                 }
             }
             // Before the call stands there is nothing to go back to.
-            Path::Lost if !entry.is_established() => self.fail_at(now, key, None),
-            Path::Lost if entry.repair.at.is_none() => self.repair(now, key),
-            Path::Lost => {}
-            Path::Silent => {
-                entry.repair.at.get_or_insert(now + PATIENCE);
+            Path::Lost if !stands => self.fail_at(now, key, None),
+            Path::Lost | Path::Silent => {
+                entry.shared.facts.borrow_mut().cut = stands;
+                entry.repair.handle_gone(now, path == Path::Lost);
+                // The same may have happened to the connection, where nobody would notice for half a minute.
+                if let Some(plan) = &mut self.plan {
+                    plan.handle_doubt(now);
+                }
+                self.repair(now, key);
             }
         }
     }
 
     /// The network is another one, perhaps. Calls whose packets still come are left alone.
     pub(super) fn on_network_change(&mut self, now: Instant) {
-        for entry in self.calls.iter_mut().filter(|entry| entry.is_established()) {
-            let found = entry.media.as_ref().is_some_and(|media| media.is_connected());
-            if !found {
-                entry.repair.at = Some(now);
-            }
+        if let Some(plan) = &mut self.plan {
+            plan.handle_online(now);
         }
+        for entry in self.calls.iter_mut().filter(|entry| entry.is_established()) {
+            let found = entry.has_way();
+            entry.repair.handle_move(now, found);
+        }
+        self.repair_due(now);
+    }
+
+    /// Calls that have no way look for one now.
+    pub(super) fn repair_at_once(&mut self, now: Instant) {
+        for entry in self.calls.iter_mut().filter(|entry| entry.is_established() && !entry.has_way()) {
+            entry.repair.handle_gone(now, true);
+        }
+        self.repair_due(now);
+    }
+
+    /// The connection of a call is another one: the far end has to learn of it, and media that have no way find one by it.
+    pub(super) fn on_recover(&mut self, now: Instant, call: CallId) {
+        let Some(key) = self.key_of_sip(call) else { return };
+        let Some(entry) = self.entry(key) else { return };
+        if entry.repair.resumed {
+            return self.restart_at(key);
+        }
+        let found = entry.has_way();
+        entry.repair.handle_server(now, found);
+        if entry.repair.at.is_some_and(|at| now >= at) {
+            return self.repair(now, key);
+        }
+        entry.line.renew = true;
+        self.pursue(key);
     }
 
     /// Tries that are due.
     pub(super) fn repair_due(&mut self, now: Instant) {
-        let due = |entry: &mut Entry| entry.repair.at.take_if(|at| now >= *at).map(|_| entry.key);
-        let keys: Vec<u64> = self.calls.iter_mut().filter_map(due).collect();
+        let due = |entry: &Entry| entry.repair.at.filter(|at| now >= *at).map(|_| entry.key);
+        let keys: Vec<u64> = self.calls.iter().filter_map(due).collect();
         for key in keys {
             self.repair(now, key);
         }
     }
 
     fn repair(&mut self, now: Instant, key: u64) {
+        let (server, doubted) = (self.has_server(), self.plan.as_ref().is_some_and(Plan::is_doubted));
         let Some(entry) = self.entry(key) else { return };
-        if entry.repair.tries >= TRIES {
-            return self.fail_at(now, key, None);
+        // An offer on a connection that is dead may arrive behind the one on the next, and undo it.
+        if doubted && !entry.repair.resumed && entry.repair.at.is_some_and(|at| now >= at) {
+            entry.repair.at = Some(now + LOOK_AGAIN);
+            return;
         }
-        entry.repair.tries += 1;
-        entry.repair.at = Some(now + TRY);
-        self.restart_at(key);
+        match entry.repair.handle_timeout(now, server) {
+            None => {}
+            Some(Step::Restart) => self.restart_at(key),
+            Some(Step::GiveUp(Cause::MediaFailed)) => self.fail_at(now, key, None),
+            Some(Step::GiveUp(cause)) => {
+                entry.verdict.get_or_insert((cause, None));
+                self.fail_with(now, key, cause);
+            }
+        }
+    }
+
+    /// Whether what we send leaves.
+    fn has_server(&self) -> bool {
+        self.plan.as_ref().map(Plan::phase) == Some(Phase::Open)
     }
 
     /// Packets that stop although the way stands: the far end, or something between, has lost it. One new beginning; a
     /// far end that is only silent is not hung up on.
     pub(super) fn watch_for_stall(&mut self, key: u64, before: &Sample, now: &Sample) {
+        let server = self.has_server();
         let Some(entry) = self.entry(key) else { return };
         let speaking = entry.state() == CallState::Active && !entry.shared.facts.borrow().remote_held;
         if !speaking || now.received == 0.0 || now.received > before.received {
@@ -97,8 +233,130 @@ impl Phone {
             return;
         }
         entry.repair.idle = entry.repair.idle.saturating_add(1);
-        if entry.repair.idle == STALLED {
+        // What is in doubt is not there, and a way that is known to be gone is seen to already.
+        if entry.repair.idle == STALLED && server && entry.repair.at.is_none() {
             self.restart_at(key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Instant {
+        Instant::from_millis(seconds * 1_000)
+    }
+
+    const RESTART: Option<Step> = Some(Step::Restart);
+
+    #[test]
+    fn a_silent_way_has_three_seconds_and_four_tries() {
+        let mut repair = Repair::default();
+        repair.handle_gone(at(10), false);
+        assert_eq!(repair.handle_timeout(at(12), true), None);
+        for now in [13, 23, 33, 43] {
+            assert_eq!(repair.at, Some(at(now)));
+            assert_eq!(repair.handle_timeout(at(now), true), RESTART);
+            repair.handle_gone(at(now), true);
+        }
+        assert_eq!(repair.handle_timeout(at(53), true), Some(Step::GiveUp(Cause::MediaFailed)));
+    }
+
+    #[test]
+    fn a_way_that_failed_is_looked_for_at_once() {
+        let mut repair = Repair::default();
+        repair.handle_gone(at(10), true);
+        assert_eq!(repair.handle_timeout(at(10), true), RESTART);
+
+        let mut repair = Repair::default();
+        repair.handle_gone(at(10), false);
+        repair.handle_gone(at(11), true);
+        assert_eq!(repair.handle_timeout(at(11), true), RESTART);
+    }
+
+    #[test]
+    fn without_the_server_no_try_counts_and_the_first_is_made_when_it_is_back() {
+        let mut repair = Repair::default();
+        repair.handle_gone(at(10), true);
+        for now in [10, 11, 60, 100] {
+            assert_eq!(repair.handle_timeout(at(now), false), None);
+        }
+        repair.handle_server(at(100), false);
+        for now in [100, 110, 120] {
+            assert_eq!(repair.handle_timeout(at(now), true), RESTART);
+        }
+    }
+
+    #[test]
+    fn a_way_that_is_only_silent_has_a_moment_to_come_back_with_the_server() {
+        let mut repair = Repair::default();
+        repair.handle_gone(at(10), false);
+        assert_eq!(repair.handle_timeout(at(13), false), None);
+        repair.handle_server(at(20), false);
+        assert_eq!(repair.handle_timeout(at(21), true), None);
+        assert_eq!(repair.handle_timeout(at(22), true), RESTART);
+        // On another network there is nothing to wait for.
+        let mut repair = Repair::default();
+        repair.handle_gone(at(10), false);
+        repair.handle_move(at(19), false);
+        repair.handle_server(at(20), false);
+        assert_eq!(repair.handle_timeout(at(20), true), RESTART);
+    }
+
+    #[test]
+    fn tries_that_the_server_never_got_are_made_again() {
+        let mut repair = Repair::default();
+        repair.handle_gone(at(0), true);
+        for now in [0, 10, 20, 30] {
+            assert_eq!(repair.handle_timeout(at(now), true), RESTART);
+        }
+        repair.handle_server(at(35), false);
+        assert_eq!(repair.handle_timeout(at(35), true), RESTART);
+    }
+
+    #[test]
+    fn a_network_that_stays_away_ends_the_call_after_two_minutes() {
+        let mut repair = Repair::default();
+        repair.handle_gone(at(10), false);
+        assert_eq!(repair.handle_timeout(at(13), false), None);
+        assert_eq!(repair.at, Some(at(130)));
+        assert_eq!(repair.handle_timeout(at(129), false), None);
+        assert_eq!(repair.handle_timeout(at(130), false), Some(Step::GiveUp(Cause::Network)));
+    }
+
+    #[test]
+    fn media_that_went_on_without_the_server_are_left_alone() {
+        let mut repair = Repair::default();
+        repair.handle_server(at(10), true);
+        assert_eq!((repair.at, repair.handle_timeout(at(200), true)), (None, None));
+    }
+
+    #[test]
+    fn after_a_change_of_the_network_nothing_that_looks_like_a_way_is_believed() {
+        let mut repair = Repair::default();
+        repair.handle_move(at(10), true);
+        assert_eq!(repair.at, None, "packets come: nothing is to be done yet");
+        repair.handle_server(at(12), true);
+        assert_eq!(repair.handle_timeout(at(12), true), RESTART);
+
+        let mut repair = Repair::default();
+        repair.handle_move(at(10), true);
+        repair.handle_gone(at(15), false);
+        assert_eq!(repair.handle_timeout(at(15), true), RESTART, "no patience with a way of the network before");
+
+        let mut repair = Repair::default();
+        repair.handle_move(at(10), false);
+        assert_eq!(repair.handle_timeout(at(10), true), RESTART);
+    }
+
+    #[test]
+    fn a_call_that_was_taken_up_has_until_its_deadline() {
+        let mut repair = Repair::resumed(at(20));
+        repair.handle_gone(at(5), false);
+        repair.handle_gone(at(5), true);
+        repair.handle_move(at(6), false);
+        assert_eq!(repair.handle_timeout(at(19), true), None);
+        assert_eq!(repair.handle_timeout(at(20), true), Some(Step::GiveUp(Cause::MediaFailed)));
     }
 }

@@ -265,7 +265,7 @@ impl Phone {
             let _ = agent.register(now);
         }
         if let Some(plan) = &mut self.plan {
-            plan.handle_online(now);
+            plan.retry(now);
         }
         // An account that failed is asked for again, unless that is going on.
         if self.fault.is_some()

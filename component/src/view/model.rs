@@ -4,7 +4,9 @@
 //! each state is decided, and tested, here.
 
 use crate::request::Request;
-use crate::state::{Call, CallState, Cause, Direction, EpochMillis, PhoneState, Problem, RegistrationState};
+use crate::state::{
+    Call, CallState, Cause, Direction, EpochMillis, PhoneState, Problem, Registration, RegistrationState,
+};
 use crate::strings::{Lang, Sound, Text};
 
 /// What the round button tells by colour and icon.
@@ -271,7 +273,7 @@ pub fn model(state: &PhoneState, number: &str, panel: Panel, lang: Lang) -> Mode
         panel,
         tones_to: call.filter(|call| takes_tones(call)).map(|call| call.id.clone()),
         tones: call.map(|call| call.tones.clone()).unwrap_or_default(),
-        note: call.map(|call| note(call, lang)).unwrap_or_default(),
+        note: call.map(|call| note(state, call, lang)).unwrap_or_default(),
         do_not_disturb: state.do_not_disturb,
         // One way to sign in is enough: a notice may offer it already.
         repair: repair(state).filter(|_| call.is_none() && state.notice != Some(Problem::NotRegistered)),
@@ -305,7 +307,13 @@ fn takes_tones(call: &Call) -> bool {
 }
 
 /// What stands below the number.
-fn note(call: &Call, lang: Lang) -> String {
+fn note(state: &PhoneState, call: &Call, lang: Lang) -> String {
+    if call.cut {
+        return String::new();
+    }
+    if call.is_established() && is_away(state) {
+        return lang.text(Text::ServerAway).to_owned();
+    }
     if let Some(by) = call.forwarded_by.as_ref().filter(|_| call.state == CallState::Incoming) {
         return lang.fill(Text::ForwardedBy, by);
     }
@@ -370,7 +378,7 @@ fn look(state: &PhoneState, call: Option<&Call>) -> Look {
 
 fn status(state: &PhoneState, call: Option<&Call>, lang: Lang) -> Status {
     if let Some(call) = call {
-        return call_status(call, lang);
+        return call_status(state, call, lang);
     }
     if let Some(call) = &state.last_ended {
         return ended_status(call, lang);
@@ -394,9 +402,22 @@ fn status(state: &PhoneState, call: Option<&Call>, lang: Lang) -> Status {
     }
 }
 
-fn call_status(call: &Call, lang: Lang) -> Status {
+/// The connection to the server was lost.
+fn is_away(state: &PhoneState) -> bool {
+    let Registration { state, cause, .. } = &state.registration;
+    match state {
+        RegistrationState::Connecting => true,
+        RegistrationState::Offline => *cause == Some(Problem::Network),
+        _ => false,
+    }
+}
+
+fn call_status(state: &PhoneState, call: &Call, lang: Lang) -> Status {
     let incoming = call.state == CallState::Incoming;
+    let cut = call.cut && call.is_established();
     let text = match call.state {
+        _ if cut && is_away(state) => Text::CallWaits,
+        _ if cut => Text::SoundInterrupted,
         CallState::Active if call.in_conference => Text::InConference,
         CallState::Active if call.remote_held => Text::RemoteHeld,
         CallState::Active if call.muted => Text::Muted,
@@ -405,12 +426,14 @@ fn call_status(call: &Call, lang: Lang) -> Status {
     Status {
         text: lang.text(text).to_owned(),
         spoken: caller(call, lang).to_owned(),
-        tone: if incoming || (call.state == CallState::Active && !call.muted && !call.remote_held) {
+        tone: if cut {
+            Tone::Bad
+        } else if incoming || (call.state == CallState::Active && !call.muted && !call.remote_held) {
             Tone::Good
         } else {
             Tone::Plain
         },
-        urgent: incoming,
+        urgent: incoming || cut,
         clock: call.answered_at.filter(|_| call.state != CallState::Answering).map(Clock::Since),
         retry_at: None,
     }

@@ -315,6 +315,31 @@ fn the_sound_of_a_call_in_words() {
 }
 
 #[test]
+fn a_call_without_a_way_says_whether_it_waits_for_the_network() {
+    let away = |state, cause, cut| PhoneState {
+        registration: Registration { state, cause, ..Registration::default() },
+        ..registered(vec![Call { cut, ..call(CallState::Active) }])
+    };
+    let told = |facts: &PhoneState| {
+        let model = model(facts, "", Lang::En);
+        (model.status.text, model.status.tone, model.status.urgent, model.note)
+    };
+    let waits = ("The network is away. The call waits until it is back.".to_owned(), Tone::Bad, true, String::new());
+    assert_eq!(told(&away(RegistrationState::Offline, Some(Problem::Network), true)), waits);
+    assert_eq!(told(&away(RegistrationState::Connecting, None, true)), waits);
+    let interrupted =
+        ("The sound is interrupted. It is being connected again…".to_owned(), Tone::Bad, true, String::new());
+    assert_eq!(told(&away(RegistrationState::Registered, None, true)), interrupted);
+    let alone = "No connection to the phone server. You can go on speaking.".to_owned();
+    assert_eq!(
+        told(&away(RegistrationState::Offline, Some(Problem::Network), false)),
+        ("In a call".to_owned(), Tone::Good, false, alone)
+    );
+    // Not signed in as nobody wants it: no fault of the network.
+    assert_eq!(told(&away(RegistrationState::Offline, None, false)).3, "");
+}
+
+#[test]
 fn the_panels_of_a_call_dial_and_transfer() {
     let facts = registered(vec![call(CallState::Active)]);
     let number = || "1003".to_owned();

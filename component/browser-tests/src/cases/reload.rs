@@ -33,7 +33,11 @@ async fn page(rig: &Rig, kind: Kind, user: &str, source: &str) -> Result<Phone> 
 }
 
 pub(super) fn address(rig: &Rig, user: &str, source: &str) -> String {
-    let account = account(user, &format!("pw-{user}"));
+    address_of(rig, &account(user, &format!("pw-{user}")), source)
+}
+
+/// The same of this account.
+pub(super) fn address_of(rig: &Rig, account: &Value, source: &str) -> String {
     let account: String = account.to_string().bytes().map(|byte| format!("%{byte:02x}")).collect();
     rig.page(&format!("call.html?attributes=%7B%22lang%22:%22en%22%7D{source}&account={account}"))
 }

@@ -8,9 +8,11 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::asterisk_is_idle;
-use super::reload::address;
+use super::reload::address_of;
+use crate::asterisk::SERVER;
 use crate::browser::{Browser, Kind, Voice, kill_pages, pages};
-use crate::phone::Phone;
+use crate::phone::{Phone, account};
+use crate::relay::Relay;
 use crate::rig::Rig;
 
 /// How long the phone may be without a tab that has it.
@@ -22,13 +24,20 @@ const CALL: &str = "(call => call && { id: call.id, state: call.state, number: c
 struct Tabs {
     phone: Phone,
     handles: Vec<WindowHandle>,
+    /// Asterisk, or what stands before it.
+    server: String,
 }
 
 impl Tabs {
     /// Opens `count` tabs, one after the other.
     async fn open(rig: &Rig, kind: Kind, count: usize) -> Result<Self> {
+        Self::open_at(rig, kind, count, SERVER).await
+    }
+
+    async fn open_at(rig: &Rig, kind: Kind, count: usize, server: &str) -> Result<Self> {
         let phone = Phone { browser: Browser::open(rig, kind, Voice::A).await? };
-        let mut tabs = Self { handles: vec![phone.browser.client().window().await?], phone };
+        let handles = vec![phone.browser.client().window().await?];
+        let mut tabs = Self { handles, phone, server: server.to_owned() };
         tabs.load(rig).await?;
         for _ in 1..count {
             tabs.more(rig).await?;
@@ -44,7 +53,9 @@ impl Tabs {
     }
 
     async fn load(&self, rig: &Rig) -> Result<()> {
-        self.phone.browser.load_at(address(rig, "100", "")).await?;
+        let mut account = account("100", "pw-100");
+        account["server"] = json!([self.server]);
+        self.phone.browser.load_at(address_of(rig, &account, "")).await?;
         self.phone.registered().await
     }
 
@@ -299,5 +310,25 @@ pub async fn in_a_call(rig: &Rig) -> Result<()> {
     tabs.to(0).await?;
     ensure!(tabs.phone.browser.run("return probe.sent('INVITE').length", Value::Null).await? == 0);
     tabs.phone.browser.run("await probe.phone().calls[0].hangup()", Value::Null).await?;
+    asterisk_is_idle(rig, Duration::from_secs(5)).await
+}
+
+/// The connection of the tab that has the phone is cut: all of them say so, and when it is back, that they are ready.
+pub async fn cut_off(rig: &Rig) -> Result<()> {
+    let relay = Relay::start(SERVER, |way, text| vec![(way, text)]).await?;
+    let tabs = Tabs::open_at(rig, Kind::Chromium, 3, &relay.url()).await?;
+    tabs.each("(probe.phone().open(), true)").await?;
+    relay.cut(true);
+    tabs.each("probe.phone().registration === 'offline'").await?;
+    tabs.each("probe.words().includes('No connection to the phone server')").await?;
+    relay.cut(false);
+    let start = Instant::now();
+    tabs.each("probe.phone().registration === 'registered' && probe.words().includes('Ready for calls')").await?;
+    println!("  all are registered {:.1?} after the server was back", start.elapsed());
+    ensure!(tabs.leader().await? == 0 && contacts(rig).await? == 1, "another one has signed in");
+    rig.asterisk.ring("100").await?;
+    tabs.each("probe.phone().calls[0]?.state === 'incoming'").await?;
+    tabs.phone.browser.run("await probe.phone().calls[0].reject()", Value::Null).await?;
+    tabs.each("probe.phone().calls.length === 0").await?;
     asterisk_is_idle(rig, Duration::from_secs(5)).await
 }
