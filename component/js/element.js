@@ -41,7 +41,12 @@ const attributes = attributeTable();
 const extras = {
   'click-to-call': () => import('./click-to-call.js'),
   'lookup-url': () => import('./lookup.js'),
+  mode: () => import('./popup.js'),
 };
+const wants = (element, name) => (name === 'mode' ? element.mode === 'popup' : element.hasAttribute(name));
+
+// The page of the phone's own window.
+const HOME = new URL('popup.html', import.meta.url).href;
 
 /**
  * A SIP phone. Its attributes, properties, methods and events are described in custom-elements.json.
@@ -61,8 +66,19 @@ export class SoftPhone extends HTMLElement {
       if (this.#reports) this.#reports.report(state, call);
       else if (this.hasAttribute('calls-url')) this.#untold.push([state, call]);
     });
-    this.#phone.setTabs((key) => join({ element: this, phone: this.#phone, SoftPhoneError }, key));
+    this.#phone.setTabs((key) => {
+      this.#key = key;
+      const first = location.href === HOME;
+      return (this.#tabs = join({ element: this, phone: this.#phone, SoftPhoneError, first, open: () => this.#host?.() }, key));
+    });
   }
+
+  // The tabs of this phone, whose phone that is, and what opens a window for it.
+  #tabs = null;
+  #key = '';
+  #host = null;
+  // What the page has set, for that window.
+  #given = {};
 
   #loading = null;
 
@@ -90,7 +106,7 @@ export class SoftPhone extends HTMLElement {
     const phone = this.#phone;
     for (const [attribute, load] of Object.entries(extras)) {
       const running = this.#extras.get(attribute);
-      const wanted = this.isConnected && this.hasAttribute(attribute);
+      const wanted = this.isConnected && wants(this, attribute);
       if (running) {
         if (!wanted) this.#extras.delete(attribute);
         running.then((extra) => (wanted ? extra?.changed() : extra?.close()));
@@ -101,6 +117,13 @@ export class SoftPhone extends HTMLElement {
           owner: () => phone.owner(),
           call: (dial, number, source) => phone.callFrom(dial, number, source),
           setContact: (id, contact, names) => phone.setContact(id, contact, names),
+          home: HOME,
+          attributes,
+          key: () => this.#key,
+          hosted: () => this.#tabs?.hosted,
+          given: () => this.#given,
+          blocked: () => phone.popupBlocked(),
+          setHost: (host) => { this.#host = host; },
         })).catch((error) => {
           this.#extras.delete(attribute);
           const detail = { code: 'not-loaded', message: `${attribute} does not work: ${error.message}` };
@@ -138,14 +161,18 @@ export class SoftPhone extends HTMLElement {
     if (before === after) return;
     this.#phone.changed(name);
     if (name === 'calls-url' && this.isConnected) this.#report();
-    if (name in extras || name === 'scan-text') this.#attend();
+    if (name in extras || name === 'scan-text' || this.#host) this.#attend();
   }
 
   // Secrets go in and never come out.
   get account() { return null; }
-  set account(account) { this.#phone.setAccount(account); }
+  set account(account) { this.#give({ account }); this.#phone.setAccount(account); }
   get credentials() { return null; }
-  set credentials(credentials) { this.#phone.setCredentials(credentials); }
+  set credentials(credentials) { this.#give({ credentials }); this.#phone.setCredentials(credentials); }
+  #give(what) {
+    Object.assign(this.#given, what);
+    if (this.#host) this.#attend();
+  }
 
   get registration() { return this.#phone.registration(); }
   get calls() { return this.#phone.calls(); }

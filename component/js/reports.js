@@ -151,6 +151,13 @@ export class Reports {
       this.#taking.set(call.id, this.#take(scope, call));
       return;
     }
+    if (state === 'left') {
+      // Another tab goes on with it, and numbers its events.
+      this.#live.delete(call.id);
+      this.#taking.delete(call.id);
+      this.#tick();
+      return;
+    }
     const taking = this.#taking.get(call.id);
     if (taking) {
       this.#taking.set(call.id, taking.then(() => this.#note(scope, state, call)));

@@ -5,21 +5,27 @@
 //                                             one when a page closes, goes elsewhere, crashes or is killed
 //   BroadcastChannel  soft-phone KEY          KEY is address of record and servers. Messages, each an object:
 //
-//   { hello: id, wants }                      a follower is there: the leader tells it all; it wants to be told what is in `wants`,
-//                                             each [target, package], and says hello again when that changes
+//   { hello: id, wants, first }               a follower is there: the leader tells it all; it wants to be told what is in `wants`,
+//                                             each [target, package], and says hello again when that changes. With `first` it is
+//                                             a window of the phone's own (popup.js), which is to lead
 //   { bye: id }                               it goes
-//   { who: id }                               somebody leads from now on: followers say hello, what they have asked for is void
-//   { state, past }                           leader: what it knows (mirror.rs), each only when it has changed; never a secret
+//   { who: id, first }                        somebody leads from now on: followers say hello, what they have asked for is void
+//   { cede: id }                              leader: has told all and let go of its calls. The window of this id takes the lock
+//                                             from it (`steal`), before those who have waited longer
+//   { state, past, first }                    leader: what it knows (mirror.rs), each only when it has changed; never a secret
 //   { event, detail }                         leader: an event, fired by every follower at its element; calls are told by { call: id }
 //   { ask, from, call, method, args }         follower: method of the element or, with an id in `call`, of a call; `ask` is its number
 //   { told, to, value, error }                leader: what became of it; `error` is {code, message, sipStatus, sipReason}
 //
 // Events go behind the state that they tell of, and an outcome behind its events: a channel keeps the order. Whoever else is
-// of the origin may speak here (a popup that hosts the phone, say); it could as well use the element. Where there are no locks
-// or no channels each tab is its own phone.
+// of the origin may speak here; it could as well use the element. Where there are no locks or no channels each tab is its own
+// phone.
+
+/** How long the window that the phone was given may take to take it, ms; else the page goes on with it. */
+const PATIENCE_MS = 2000;
 
 /** The phone of this element, as one of several; `null` where the browser lacks what that takes. `host` is `{element, phone,
- * SoftPhoneError}`. */
+ * SoftPhoneError, first, open}`: whether this is the phone's own window, and what opens one before a call. */
 export const join = (host, key) => (navigator.locks && globalThis.BroadcastChannel ? new Tabs(host, key) : null);
 
 class Tabs {
@@ -27,8 +33,15 @@ class Tabs {
   #id = crypto.randomUUID();
   #channel;
   #end = new AbortController();
-  #release = () => {};
+  #name;
+  // Ends the lock, of which it is held.
+  #release = null;
   #leads = false;
+  // Who leads is a window of the phone's own.
+  #hosted = false;
+  // Of a leader: the window that is to lead, and, once it was given the phone, the end of patience with it.
+  #heir = null;
+  #timer;
   // Of a leader: who follows, id -> what it wants to be told; and the subscriptions made for that, "target package" -> number.
   #others = new Map();
   #watched = new Map();
@@ -41,36 +54,64 @@ class Tabs {
     this.#host = host;
     this.#channel = new BroadcastChannel(`soft-phone ${key}`);
     this.#channel.onmessage = ({ data }) => this.#hear(data);
-    // Refused where an origin has no name, as in a sandboxed frame: alone.
-    this.#elect(`soft-phone-leader ${key}`).catch(() => { if (!this.#end.signal.aborted) this.#lead(); });
+    this.#name = `soft-phone-leader ${key}`;
+    this.#elect({ ifAvailable: true });
   }
 
-  async #elect(name) {
-    const { signal } = this.#end;
-    const hold = () => signal.aborted ? null : new Promise((release) => {
-      this.#release = release;
-      this.#lead();
-    });
-    const led = await navigator.locks.request(name, { ifAvailable: true }, (lock) => {
-      if (lock) return hold();
-      if (!signal.aborted) {
+  /** Leads once it has the lock, behind everybody who waits already unless `options` say otherwise. */
+  async #elect(options = { signal: this.#end.signal }) {
+    try {
+      const waits = await navigator.locks.request(this.#name, options, (lock) => {
+        if (this.#end.signal.aborted) return false;
+        if (lock) return new Promise((release) => {
+          this.#release = release;
+          this.#lead();
+        });
         this.#host.phone.follow();
         this.#hello();
-      }
-      return true;
-    });
-    // Behind everybody who waits already.
-    if (led) await navigator.locks.request(name, { signal }, hold);
+        return true;
+      });
+      if (waits) this.#elect();
+    } catch {
+      if (this.#end.signal.aborted) return;
+      // Refused where an origin has no name, as in a sandboxed frame: alone. Else the phone's window has taken it.
+      if (!this.#release) return this.#lead();
+      this.#release = null;
+      this.#yield(true);
+      this.#elect();
+    }
   }
 
   #lead() {
+    clearTimeout(this.#timer);
     this.#leads = true;
+    this.#hosted = false;
     this.#give();
     this.#host.phone.lead();
-    this.#post({ who: this.#id });
+    this.#post({ who: this.#id, first: this.#host.first });
   }
 
-  #hello() { this.#post({ hello: this.#id, wants: this.#wants }); }
+  /** Lets go of the phone, which another one is to have; false while that would lose something. */
+  #yield(forced) {
+    clearTimeout(this.#timer);
+    if (!this.#leads) return true;
+    if (!this.#host.phone.cede(forced)) return false;
+    this.#leads = false;
+    this.#others.clear();
+    this.#watched.clear();
+    return true;
+  }
+
+  /** Gives the phone to the window that is to lead, as soon as it can. */
+  #cede() {
+    const heir = this.#heir;
+    if (!heir || !this.#leads || !this.#yield(false)) return;
+    this.#heir = null;
+    this.#post({ cede: heir });
+    this.#timer = setTimeout(() => this.#lead(), PATIENCE_MS);
+  }
+
+  #hello() { this.#post({ hello: this.#id, wants: this.#wants, first: this.#host.first }); }
 
   #post(message) {
     // A page that goes has closed it.
@@ -93,16 +134,23 @@ class Tabs {
       if (message.hello || message.bye) {
         phone.followers(this.#others.size);
         this.#watch(message.wants ?? []);
+        if (message.first && !this.#host.first) this.#heir = message.hello;
+        else if (message.bye === this.#heir) this.#heir = null;
+        this.#cede();
       }
     } else if (message.who) {
+      this.#hosted = Boolean(message.first);
       this.#give();
       this.#hello();
+    } else if (message.cede) {
+      if (message.cede === this.#id) this.#elect({ steal: true });
     } else if (message.event) {
       const { event, detail } = message;
       if (detail.call) detail.call = phone.callOf(detail.call);
       // Of a call that it does not know it cannot tell.
       if (!('call' in detail) || detail.call) phone.replay(event, detail);
     } else if (message.state || message.past) {
+      this.#hosted = Boolean(message.first);
       phone.hear(message.state ?? new Uint8Array(), message.past ?? new Uint8Array());
     } else if (message.to === this.#id) {
       const { SoftPhoneError } = this.#host;
@@ -155,7 +203,17 @@ class Tabs {
   // What the phone and the element ask of it.
 
   /** Leader: to all who follow. */
-  tell(state, past) { this.#post({ state, past }); }
+  tell(state, past) {
+    this.#post({ state, past, first: this.#host.first });
+    // What has kept it from giving the phone away may be over. Later: the phone is in the middle of something.
+    if (this.#heir) queueMicrotask(() => this.#cede());
+  }
+
+  /** Whether a window of the phone's own has it. */
+  get hosted() { return this.#hosted; }
+
+  /** Before a call: a promise, where a window is opened that is to have the phone first. */
+  host() { return this.#host.open(); }
 
   /** Leader: an event for all who follow. */
   fire(event, detail) { this.#post({ event, detail: detail.call ? { ...detail, call: detail.call.id } : { ...detail } }); }
@@ -181,8 +239,9 @@ class Tabs {
   leave() {
     if (!this.#leads) this.#post({ bye: this.#id });
     this.#give();
+    clearTimeout(this.#timer);
     this.#end.abort();
     this.#channel.close();
-    this.#release();
+    this.#release?.();
   }
 }

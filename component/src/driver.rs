@@ -183,7 +183,7 @@ impl Driver {
     }
 
     /// The same; `options` are asked for when nobody objects, to `number` where it is not what is dialled. `asked` is what they
-    /// are read from.
+    /// are read from. Where the phone is to be in a window of its own, that comes first.
     fn call_with(
         self: &Rc<Self>,
         typed: &str,
@@ -201,9 +201,23 @@ impl Driver {
             return js::rejected(&Failure::new(VETOED, "a listener of soft-phone-dial prevented the call"));
         }
         let source = if number.is_some() { WINDOW } else { source };
+        let (asked, options) = (asked.clone(), options());
+        let Some(hosting) = self.find_host() else { return self.dial_there(target, options, &asked, source) };
+        let (end, promise) = Deferred::new();
+        let (driver, source) = (self.clone(), source.to_owned());
+        spawn_local(async move {
+            // Where no window came the call is made here.
+            let _ = JsFuture::from(hosting).await;
+            end.settle(Ok(driver.dial_there(target, options, &asked, &source).into()));
+        });
+        promise
+    }
+
+    /// Calls by way of whoever has the phone.
+    fn dial_there(self: &Rc<Self>, target: String, options: CallOptions, asked: &JsValue, source: &str) -> Promise {
         match self.elsewhere(None, "dialled", &[target.as_str().into(), asked.clone(), source.into()]) {
             Some(asked) => asked,
-            None => self.dial_now(target, options()),
+            None => self.dial_now(target, options),
         }
     }
 

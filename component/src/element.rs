@@ -85,6 +85,17 @@ impl Phone {
         self.driver.begin_to_follow();
     }
 
+    /// A window of the phone's own is to lead; false while that would lose something, unless it is `forced`.
+    pub fn cede(&self, forced: bool) -> bool {
+        self.driver.cede(forced)
+    }
+
+    /// The browser has opened no window for the phone.
+    #[wasm_bindgen(js_name = popupBlocked)]
+    pub fn popup_blocked(&self) {
+        self.driver.popup_blocked();
+    }
+
     /// So many others follow; one of them is new or has gone.
     pub fn followers(&self, count: u32) {
         self.driver.followers(count);

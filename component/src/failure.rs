@@ -93,6 +93,7 @@ const fn sentence(problem: Problem) -> &'static str {
         Problem::TransferFailed => "the transfer failed, the call is still there",
         Problem::MessageTooLong => "a text has, with its headers, at most 1300 bytes (RFC 3428 §8)",
         Problem::PresenceRefused => "the server does not take our presence",
+        Problem::PopupBlocked => "the browser opens no window for the phone, it goes on in the page",
     }
 }
 

@@ -10,7 +10,7 @@ use crate::state::messages::Message;
 use crate::state::{Call, Problem, Registration};
 
 /// Tabs that speak otherwise are other phones. To be changed with each change of what is told.
-pub const FORMAT: &str = "2";
+pub const FORMAT: &str = "3";
 
 /// What changes often.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -91,7 +91,7 @@ pub const ATTRIBUTES: &[Attribute] = &[
     attribute(SERVER, "server", Kind::Text),
     attribute(URI, "uri", Kind::Text),
     attribute(DISPLAY_NAME, "displayName", Kind::Text),
-    attribute(MODE, "mode", Kind::Choice(&["floating", "inline", "headless"])),
+    attribute(MODE, "mode", Kind::Choice(&["floating", "inline", "popup", "headless"])),
     attribute(CORNER, "corner", Kind::Choice(&["bottom-right", "bottom-left", "top-right", "top-left"])),
     attribute(LANG, "lang", Kind::Text),
     attribute(COUNTRY, "country", Kind::Text),

@@ -111,6 +111,8 @@ pub enum Problem {
     MessageTooLong,
     /// The server takes no presence of ours.
     PresenceRefused,
+    /// The browser opens no window for the phone.
+    PopupBlocked,
 }
 
 impl Problem {
@@ -144,6 +146,7 @@ impl Problem {
             Problem::TransferFailed => "transfer-failed",
             Problem::MessageTooLong => "message-too-long",
             Problem::PresenceRefused => "presence-refused",
+            Problem::PopupBlocked => "popup-blocked",
         }
     }
 }

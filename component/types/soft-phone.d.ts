@@ -58,6 +58,7 @@ export type SoftPhoneProblem =
   | "transfer-failed"
   | "message-too-long"
   | "presence-refused"
+  | "popup-blocked"
   | "calls-sign-in"
   | "calls-refused"
   | "calls-not-kept"
@@ -65,7 +66,7 @@ export type SoftPhoneProblem =
   | "numbers-missing"
   | "not-loaded";
 
-export type SoftPhoneMode = "floating" | "inline" | "headless";
+export type SoftPhoneMode = "floating" | "inline" | "popup" | "headless";
 export type SoftPhoneCorner = "bottom-right" | "bottom-left" | "top-right" | "top-left";
 
 /** Who signs in where. Fields that are left out come from the attributes. */
@@ -459,7 +460,7 @@ export class SoftPhone extends HTMLElement {
   uri: string;
   /** Name shown to others. */
   displayName: string;
-  /** How the phone is drawn. */
+  /** How the phone is drawn; `popup`: in a window of its own, so that calls outlive the pages. */
   mode: SoftPhoneMode;
   /** Where the floating button stands. */
   corner: SoftPhoneCorner;

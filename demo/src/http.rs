@@ -50,6 +50,7 @@ pub(crate) fn router(site: Arc<Site>, crm: Arc<Crm>, dist: PathBuf, extra: Optio
         .route("/demo/page.js", get(|| page(SCRIPT, include_str!("../www/page.js"))))
         .route("/demo/page.css", get(|| page(STYLE, include_str!("../www/page.css"))))
         .route("/demo/crm.js", get(|| page(SCRIPT, include_str!("../www/crm.js"))))
+        .route("/demo/window.js", get(|| page(SCRIPT, include_str!("../www/window.js"))))
         .route("/demo/crm.css", get(|| page(STYLE, include_str!("../www/crm.css"))))
         .route("/demo/favicon.svg", get(|| page("image/svg+xml", include_str!("../www/favicon.svg"))))
         .route("/account/{name}", get(account))

@@ -186,12 +186,12 @@ fn receive(paths: &Paths, target: &Path, features: &str, optimiser: Option<&Opti
     plain_module(&wasm, target, optimiser)
 }
 
-/// The scripts that are served as they are.
+/// The scripts, and the page of the phone's own window, that are served as they are.
 fn scripts(paths: &Paths, dist: &Path) -> Result<()> {
     for entry in fs::read_dir(paths.root.join("component/js"))? {
         let file = entry?.path();
         let Some(name) = file.file_name().filter(|name| *name != ELEMENT) else { continue };
-        if file.extension().is_some_and(|extension| extension == "js") {
+        if file.extension().is_some_and(|extension| extension == "js" || extension == "html") {
             fs::copy(&file, dist.join(name))?;
             if name == TABS {
                 minify(paths, &dist.join(name))?;

@@ -88,6 +88,7 @@ fn check(zip: &Path) -> Result<()> {
         "modules/SoftPhone/actions/CallEvent.php",
         "modules/SoftPhone/resources/phone/soft-phone.js",
         "modules/SoftPhone/resources/phone/soft-phone.wasm",
+        "modules/SoftPhone/resources/phone/popup.html",
         "settings/actions/Save.php",
         "languages/en_us/SoftPhone.php",
     ] {

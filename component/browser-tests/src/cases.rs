@@ -19,6 +19,7 @@ mod neural;
 mod pair;
 mod peer;
 mod peer_faults;
+mod popup;
 mod receive;
 mod recovery;
 mod reload;
@@ -90,6 +91,7 @@ pub fn all() -> Vec<Case> {
         recovery: connection_lost connection_lost_firefox;
         reload: gap gap_firefox as_it_was too_late no_microphone;
         tabs: eight three_firefox idle ringing in_a_call cut_off;
+        popup: outlives_pages outlives_pages_firefox closed blocked answered crm;
         network: wss wss_firefox trickled_candidates half_open_connection media_stall;
         moving: server_cut_off server_cut_off_firefox far_end_hangs_up_meanwhile network_away turn sleep
             server_restarts_idle;

@@ -265,14 +265,14 @@ navigator.mediaDevices.getUserMedia = async constraints => {
 
 // ---- what is heard
 
-// Records streams, all by one clock, until each has `seconds`; the samples come back as base64 of 16-bit words.
-// Meanwhile `probe.recorded` says how many seconds of the first there are.
+// Records streams, all by one clock, until each has `seconds` (a number, or a function that knows it later); the samples come
+// back as base64 of 16-bit words. Meanwhile `probe.recorded` says how many seconds of the first there are.
 probe.record = async (streams, seconds) => {
   probe.recorded = 0;
   const context = new AudioContextOfTheBrowser({ sampleRate: RATE });
   await context.audioWorklet.addModule("/test/recorder.js");
   await context.resume();
-  const wanted = seconds * RATE;
+  const wanted = () => (typeof seconds === "function" ? seconds() : seconds) * RATE;
   const one = stream => new Promise(done => {
     const source = new MediaStreamAudioSourceNode(context, { mediaStream: stream });
     const node = new AudioWorkletNode(context, "recorder", { numberOfInputs: 1, numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" });
@@ -282,7 +282,7 @@ probe.record = async (streams, seconds) => {
       chunks.push(data);
       length += data.length;
       if (stream === streams[0]) probe.recorded = length / RATE;
-      if (length < wanted) return;
+      if (length < wanted()) return;
       node.port.onmessage = null;
       node.port.postMessage("stop");
       source.disconnect();

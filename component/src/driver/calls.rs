@@ -96,6 +96,13 @@ impl Entry {
         self.media.as_ref().is_some_and(Session::is_connected)
     }
 
+    /// Whether another tab can go on with it without anything being lost: it stands or rings, and nobody waits for anything.
+    pub(super) fn is_quiet(&self) -> bool {
+        let stands = matches!(self.state(), CallState::Incoming | CallState::Active | CallState::Held);
+        let waiting = [self.answered.len(), self.ended.len(), self.tones.len()].iter().any(|count| *count > 0);
+        stands && !waiting && self.verdict.is_none() && self.takeover.is_none() && self.transfer.is_none()
+    }
+
     /// Whether its microphone's level is measured.
     pub(super) fn is_measured(&self) -> bool {
         self.media.as_ref().is_some_and(Session::is_measured)

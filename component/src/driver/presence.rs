@@ -105,6 +105,12 @@ impl Watches {
         }
     }
 
+    /// Another tab has the phone, and with it what the user has set up; what this page wants it tells by itself.
+    pub(super) fn give_up(&mut self) {
+        self.list.retain(|watch| !watch.own);
+        self.own = None;
+    }
+
     /// What another tab has told of the user.
     pub(super) fn keep_own(&mut self, own: Availability) {
         self.own = Some((own, String::new()));

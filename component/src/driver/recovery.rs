@@ -62,9 +62,19 @@ impl Phone {
         }
         let is_kept = |entry: &Entry| heirs || handover.calls.iter().any(|kept| entry.sip == Some(CallId(kept.sip)));
         let (kept, others): (Vec<Entry>, Vec<Entry>) = std::mem::take(&mut self.calls).into_iter().partition(is_kept);
+        self.calls = kept;
+        self.park();
         self.calls = others;
-        // Their microphones and connections close; the objects are found again should the browser bring this page back.
-        let parked = kept.into_iter().map(|entry| {
+        if heirs {
+            // Before they are told that there is nothing here any more.
+            self.quit();
+        }
+    }
+
+    /// Lets go of the calls, whose microphones and connections close, and of the agent. The objects are found again should the
+    /// browser bring this page back, or another tab tell of them.
+    pub(super) fn park(&mut self) {
+        let parked = std::mem::take(&mut self.calls).into_iter().map(|entry| {
             entry.shared.local.take();
             entry.shared.remote.take();
             (entry.shared, entry.object)
@@ -72,10 +82,6 @@ impl Phone {
         self.parked = parked.collect();
         // It is not to sign out: what comes for us goes on coming to this address.
         self.agent = None;
-        if heirs {
-            // Before they are told that there is nothing here any more.
-            self.quit();
-        }
     }
 
     /// What whoever goes on needs.

@@ -5,6 +5,7 @@
 //! account ─► Joining ─► Leading    agent, connection, media ─► Mirror, events ─► all who follow
 //!                    └► Following  facts of the leader ─► same window, objects, events; what is asked for goes to the leader
 //!                        └─ the leader is gone ─► Leading, with what it has told last: its calls are taken up
+//! Leading ─ a window of the phone's own wants to lead ─► Following, as if it had been closed and opened again
 //! ```
 //! A follower keeps the leader's facts where its own would be, so that all that reads them is the same.
 
@@ -13,7 +14,7 @@ use std::rc::Rc;
 use js_sys::{Array, Function, Object, Promise, Uint8Array};
 use soft_phone_sip::presence::Availability;
 use soft_phone_sip::{Agent, Instant};
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue};
 
 use super::controls::call_options;
 use super::output::Output;
@@ -27,7 +28,7 @@ use crate::names;
 use crate::record::Record;
 use crate::request::Request;
 use crate::state::messages::Messages;
-use crate::state::{Call, CallState, Cause};
+use crate::state::{Call, CallState, Cause, Problem};
 
 /// Calls that have ended in the leader, and of which events are still to come.
 const MOST_ENDED: usize = 8;
@@ -102,6 +103,27 @@ impl Driver {
             }
         });
         self.want();
+    }
+
+    /// Another one is to have it, as soon as nothing is under way here that would be lost; at once where it is `forced`. False
+    /// while it cannot be.
+    pub fn cede(self: &Rc<Self>, forced: bool) -> bool {
+        let done = self.run(|phone, _| phone.cede(forced));
+        if done {
+            self.want();
+        }
+        done
+    }
+
+    /// A window for the phone, if a call is to wait for one: a promise that settles when it has the phone, or will not.
+    pub(super) fn find_host(&self) -> Option<Promise> {
+        let link = self.phone.borrow().tabs.link.clone()?;
+        js::call(&link, "host", &[])?.dyn_into().ok()
+    }
+
+    /// The browser has opened no window.
+    pub fn popup_blocked(self: &Rc<Self>) {
+        self.run(|phone, _| phone.notify(Problem::PopupBlocked));
     }
 
     /// So many follow: each of them is told everything.
@@ -307,6 +329,42 @@ impl Phone {
             self.report_call(key, "taken");
             self.finish(now, key, Cause::Network, None, None);
         }
+    }
+
+    fn cede(&mut self, forced: bool) -> bool {
+        if self.tabs.role != Role::Leading {
+            return true;
+        }
+        let asked =
+            [self.queries.len(), self.registering.len(), self.unregistering.len()].iter().any(|count| *count > 0);
+        if !forced && (asked || !self.calls.iter().all(super::calls::Entry::is_quiet)) {
+            return false;
+        }
+        // Should the other one be gone before it has begun, this one goes on with it.
+        let mirror = self.mirror();
+        let (followed, front) = (mirror.calls.clone(), self.front);
+        for key in self.calls.iter().map(|entry| entry.key).collect::<Vec<_>>() {
+            self.report_call(key, "left");
+        }
+        self.tabs.role = Role::Following;
+        self.tabs.followers = 0;
+        self.tabs.told = Default::default();
+        self.tabs.heard = Some(Box::new(mirror));
+        let (last_ended, notice) = (self.last_ended.take(), self.notice.take());
+        self.park();
+        self.hear_calls(&followed, false);
+        (self.front, self.last_ended, self.notice) = (front, last_ended, notice);
+        self.forget_messages();
+        self.forget_subscriptions();
+        self.watches.give_up();
+        if let Some(plan) = &mut self.plan {
+            plan.stop();
+        }
+        self.plan = None;
+        self.connection = None;
+        self.link_fault = None;
+        self.sample_at = None;
+        true
     }
 
     /// Calls that this page has left have ended elsewhere.

@@ -181,6 +181,9 @@ fn problem(problem: Problem) -> &'static str {
         Problem::TransferFailed => "The transfer did not work. You are still in the call.",
         Problem::MessageTooLong => "This message is too long. Send it in two parts.",
         Problem::PresenceRefused => "The phone server does not tell others how you are.",
+        Problem::PopupBlocked => {
+            "The browser has blocked the phone's own window. The phone works on this page; allow pop-ups for this site."
+        }
         Problem::NotRegistered => "Calls need a connection to the phone server. Sign in, then call again.",
     }
 }

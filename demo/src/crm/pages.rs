@@ -31,6 +31,7 @@ fn frame(title: &str, body: &Markup) -> Markup {
                 link rel="stylesheet" href="/demo/crm.css";
                 script type="module" src="/soft-phone/soft-phone.js" {}
                 script type="module" src="/demo/crm.js" {}
+                script type="module" src="/demo/window.js" {}
             }
             body { (body) }
         }
@@ -44,6 +45,7 @@ fn page(crm: &Crm, visitor: &Visitor, title: &str, main: &Markup) -> Response {
         header.bar {
             strong { "Small CRM" }
             nav { a href="/crm/contacts" { "Contacts" } a href="/crm/calls" { "Calls" } a href="/" { "Two phones" } }
+            label { input #own-window type="checkbox" autocomplete="off"; " Phone in a window of its own" }
             form method="post" action="/crm/sign-out" { (token(visitor)) span { (name) } " " button { "Sign out" } }
         }
         main { h1 { (title) } (main) }

@@ -7,7 +7,9 @@ use crate::site::{Site, folder, users};
 #[tokio::test]
 async fn pages_carry_the_policy_that_the_element_needs() {
     let site = Site::start().await;
-    for path in ["/", "/floating", "/demo/page.js", "/demo/page.css", "/demo/favicon.svg", "/test/page.html"] {
+    for path in
+        ["/", "/floating", "/demo/page.js", "/demo/page.css", "/demo/window.js", "/demo/favicon.svg", "/test/page.html"]
+    {
         let (status, head, body) = site.get(path, "").await;
         assert_eq!(status, 200, "{path}");
         assert!(!body.is_empty());

@@ -8,7 +8,7 @@ use crate::browser::{Browser, Kind, Voice};
 use crate::rig::Rig;
 
 /// What the policy has refused on this page since it began to load.
-const REFUSED: &str = "const refused = [];
+pub(super) const REFUSED: &str = "const refused = [];
     const observer = new ReportingObserver(reports => refused.push(...reports.map(report => report.body.toJSON())),
       { types: ['csp-violation'], buffered: true });
     observer.observe();
@@ -16,23 +16,28 @@ const REFUSED: &str = "const refused = [];
     refused.push(...observer.takeRecords().map(report => report.body.toJSON()));
     return refused";
 
-const REGISTERED: &str = "document.querySelector('soft-phone')?.registration === 'registered'";
+pub(super) const REGISTERED: &str = "document.querySelector('soft-phone')?.registration === 'registered'";
 
 /// The newest card's state, in the table of calls.
-fn newest_is(state: &str) -> String {
+pub(super) fn newest_is(state: &str) -> String {
     format!("document.querySelector('#cards tbody tr')?.cells[4].textContent === '{state}'")
+}
+
+/// Signs in to the CRM as the first of its agents.
+pub(super) async fn sign_in(rig: &Rig, browser: &Browser) -> Result<()> {
+    let agent = rig.agents.first().context("an agent")?;
+    browser.load_at(format!("http://{}/crm/", rig.demo.addr)).await?;
+    let form = "const form = document.querySelector('form'); form.elements.name.value = args[0];
+        form.elements.password.value = args[1]; form.querySelector('button').click()";
+    browser.run(form, json!([agent.user.name, agent.password])).await?;
+    until(browser, REGISTERED).await.context("after the sign-in").map(drop)
 }
 
 /// From the sign-in to the card, which appears while the call goes on and ends with it.
 pub async fn call(rig: &Rig) -> Result<()> {
-    let agent = rig.agents.first().context("an agent")?;
     let at = |path: &str| format!("http://{}{path}", rig.demo.addr);
     let browser = Browser::open(rig, Kind::Chromium, Voice::A).await?;
-    browser.load_at(at("/crm/")).await?;
-    let sign_in = "const form = document.querySelector('form'); form.elements.name.value = args[0];
-        form.elements.password.value = args[1]; form.querySelector('button').click()";
-    browser.run(sign_in, json!([agent.user.name, agent.password])).await?;
-    until(&browser, REGISTERED).await.context("after the sign-in")?;
+    sign_in(rig, &browser).await?;
     let contact = "[...document.querySelectorAll('td:first-child a')].find(link => link.textContent === 'Echo')";
     let page = browser.run(&format!("return {contact}.href"), Value::Null).await?;
     browser.load_at(page.as_str().context("Echo's page")?.to_owned()).await?;

@@ -5,38 +5,21 @@
   // vtiger puts a version behind its scripts' addresses.
   const root = new URL('../../../', script);
   const address = (query) => new URL(`index.php?module=SoftPhone&${query}`, root).href;
-  const WINDOW = 'soft-phone-vtiger';
   const NUMBERS = 'td.listViewEntryValue[data-field-type="phone"] .value, .fieldValue .value[data-field-type="phone"]';
   const MARK = 'data-soft-phone';
 
   let phone = null;
-  let channel = null;
-  // What the window of the phone is to call once it is ready.
-  let waiting = null;
 
   /** Calls `number`; `record` is the id of the contact that it stands with, if it stands with one. */
   async function call(number, record) {
     const target = String(number ?? '').trim();
     if (!target) return;
-    if (!phone) return inWindow({ number: target, record });
     phone.open();
     try {
       const made = await phone.call(target);
       if (record) await phone.updateCall(made.id, { contact: { type: '', id: String(record) } });
     } catch {
       // The phone's window says why, in the user's language.
-    }
-  }
-
-  function inWindow(order) {
-    const other = window.open('', WINDOW, 'popup,width=380,height=640');
-    if (!other) return; // The browser has told the user that it blocks windows.
-    if (other.location.href === 'about:blank') {
-      waiting = order;
-      other.location.href = address('view=Popup');
-    } else {
-      channel.postMessage({ call: order });
-      other.focus();
     }
   }
 
@@ -95,23 +78,16 @@
     const page = await answer.json();
     // Who has no phone keeps vtiger's own dialler.
     if (!page.phone) return;
-    if (page.window === 'popup') {
-      channel = new BroadcastChannel(WINDOW);
-      channel.addEventListener('message', ({ data }) => {
-        if (!data.ready || !waiting) return;
-        channel.postMessage({ call: waiting });
-        waiting = null;
-      });
-    } else {
-      await import(new URL('phone/soft-phone.js', script).href);
-      phone = document.createElement('soft-phone');
-      const attributes = {
-        'account-url': address('action=Account'), 'calls-url': address('action=CallEvent'), 'calls-style': 'form',
-        'lookup-url': address('action=Lookup'), 'click-to-call': '', lang: page.lang, country: page.country,
-      };
-      for (const [name, value] of Object.entries(attributes)) phone.setAttribute(name, value);
-      document.body.append(phone);
-    }
+    await import(new URL('phone/soft-phone.js', script).href);
+    phone = document.createElement('soft-phone');
+    const attributes = {
+      // In a window of its own its calls outlive vtiger's pages.
+      mode: page.window === 'popup' ? 'popup' : 'floating', 'account-url': address('action=Account'),
+      'calls-url': address('action=CallEvent'), 'calls-style': 'form', 'lookup-url': address('action=Lookup'),
+      'click-to-call': '', lang: page.lang, country: page.country,
+    };
+    for (const [name, value] of Object.entries(attributes)) phone.setAttribute(name, value);
+    document.body.append(phone);
     replaceDialler();
     listen();
   }
