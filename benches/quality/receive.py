@@ -1,5 +1,6 @@
 """Compares jitter buffers: receive.py speech SPEECH OUT [--short] makes what is sent; receive.py score OUT PLOT [--short]
-scores what `benches/examples/receive.rs` made of it, draws PLOT and prints tables in Markdown.
+scores what `benches/examples/receive.rs` made of it, draws PLOT and prints tables in Markdown; receive.py calls OUT does so
+for calls in a browser, where the other one is the browser's own, without a drawing.
 
 - PLCMOS v2 (Diener et al., 2023; PyPI's `speechmos`), 1 to 5, its raters drawn from one seed
 - PESQ (ITU-T P.862.2) of pieces of 4 s, each shifted to where it is most like what was sent
@@ -20,7 +21,7 @@ import numpy as np
 import onnxruntime
 import soundfile
 from pesq import PesqError, pesq
-from scipy.signal import fftconvolve
+from scipy.signal import fftconvolve, resample_poly
 
 RATE = 16_000
 # Raters that a score is the mean of: as many draws of the network's input as `speechmos` makes are slow.
@@ -39,6 +40,11 @@ def speech(prompts, out, short):
     for number, (voice, skip) in enumerate([(voices[0], 0), (voices[1], 8)][: 1 if short else 2]):
         samples = make.talk(voice, 6 if short else 12, skip)
         soundfile.write(out / f"speech-{number}.wav", np.clip(samples, -1, 1), RATE, subtype="PCM_16")
+
+
+def at_rate(samples, rate):
+    """Browsers record at 48 kHz."""
+    return samples if rate == RATE else resample_poly(samples, RATE, rate)
 
 
 def places(sent, heard):
@@ -94,7 +100,7 @@ class Plcmos:
 def score(folder):
     """Figures of every engine over one case: {engine@setting: {figure: value}}."""
     plcmos = score.plcmos = getattr(score, "plcmos", None) or Plcmos()
-    load = lambda name: soundfile.read(folder / f"{name}.wav")[0]
+    load = lambda name: at_rate(*soundfile.read(folder / f"{name}.wav"))
     told = json.loads((folder / "told.json").read_text())
     sent = load("reference")
     heard = {name: load(name) for name in told}
@@ -135,26 +141,40 @@ def draw(target, curves):
     figure.savefig(target, metadata={"Date": None})
 
 
-def report(out, target):
+def cases_of(out):
+    """Scores of all cases: {codec: {network: [figures]}}."""
     folders = sorted(path.parent for path in out.glob("*/*/told.json"))
     with ProcessPoolExecutor() as pool:
         scores = dict(zip(folders, pool.map(score, folders)))
+    codecs = defaultdict(lambda: defaultdict(list))
+    for folder, figures in scores.items():
+        codecs[folder.parent.name][folder.name.rsplit(" ", 1)[0]].append(figures)
+    return codecs
+
+
+def mean(rows, name, key):
+    return np.nanmean([row[name][key] for row in rows])
+
+
+def table(codec, cases, other, delay):
+    """A row for each network and one for all; `delay` is the figure in the column of that name."""
+    print(f"\n| {codec}, network | delay, ms: ours | {other} | ratio | PLCMOS: sent | ours | {other} | PESQ: ours | {other} | concealed, %: ours | {other} |")
+    print("|---|" + "--:|" * 10)
+    everything = [row for rows in cases.values() for row in rows]
+    for network, rows in [*sorted(cases.items()), ("**mean**", everything)]:
+        ours, theirs = ({key: mean(rows, name, key) for key in rows[0][name]} for name in NAMES)
+        cells = [f"{ours[delay]:.0f}", f"{theirs[delay]:.0f}", f"{ours[delay] / theirs[delay]:.2f}", f"{mean(rows, 'sent', 'PLCMOS'):.2f}"]
+        cells += [f"{engine[key]:.2f}" for key in ["PLCMOS", "PESQ"] for engine in [ours, theirs]]
+        cells += [f"{engine['concealed']:.1f}" for engine in [ours, theirs]]
+        print(f"| {network} | " + " | ".join(cells) + " |")
+    return everything
+
+
+def report(out, target):
     curves = {}
+    codecs = cases_of(out)
     for codec in ["pcmu", "opus"]:
-        cases = defaultdict(list)
-        for folder, figures in scores.items():
-            if folder.parent.name == codec:
-                cases[folder.name.rsplit(" ", 1)[0]].append(figures)
-        mean = lambda rows, name, key: np.nanmean([row[name][key] for row in rows])
-        print(f"\n| {codec}, network | delay, ms: ours | `neteq` | ratio | PLCMOS: sent | ours | `neteq` | PESQ: ours | `neteq` | concealed, %: ours | `neteq` |")
-        print("|---|" + "--:|" * 10)
-        everything = [row for rows in cases.values() for row in rows]
-        for network, rows in [*sorted(cases.items()), ("**mean**", everything)]:
-            ours, other = ({key: mean(rows, name, key) for key in rows[0][name]} for name in NAMES)
-            cells = [f"{ours['delay']:.0f}", f"{other['delay']:.0f}", f"{ours['delay'] / other['delay']:.2f}", f"{mean(rows, 'sent', 'PLCMOS'):.2f}"]
-            cells += [f"{engine[key]:.2f}" for key in ["PLCMOS", "PESQ"] for engine in [ours, other]]
-            cells += [f"{engine['concealed']:.1f}" for engine in [ours, other]]
-            print(f"| {network} | " + " | ".join(cells) + " |")
+        everything = table(codec, codecs[codec], "`neteq`", "delay")
         curves[codec] = defaultdict(list)
         for name in everything[0]:
             if name != "sent":
@@ -166,8 +186,17 @@ def report(out, target):
     draw(target, curves)
 
 
+def calls(out):
+    for codec, cases in cases_of(out).items():
+        everything = table(codec, cases, "Chromium's", "told")
+        heard = [mean(everything, name, "delay") for name in NAMES]
+        print(f"\nFrom mouth to ear, network, Asterisk and recorder included: {heard[0]:.0f} and {heard[1]:.0f} ms (ours, Chromium's).")
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "speech":
         speech(Path(sys.argv[2]), Path(sys.argv[3]), "--short" in sys.argv)
+    elif sys.argv[1] == "calls":
+        calls(Path(sys.argv[2]))
     else:
         report(Path(sys.argv[2]), Path(sys.argv[3]))

@@ -8,6 +8,10 @@ import { open, rest } from './studio.js';
 const PROCESSOR = 'soft-phone-receiver';
 // A worklet reports ten times a second; one that is silent for twice this long is dead.
 const SILENCE_MS = 1000;
+// So many packets in that time, three times in a row, and no frame seen: something keeps them from us.
+const UNSEEN = 10;
+// `soft_phone_dsp::host::ReceiveFigure`.
+const RECEIVED = 6;
 // How long a call may wait for the worker.
 const PATIENCE_MS = 2000;
 // Firefox brings messages to a worklet late now and then; what Chromium takes is seen by the buffer itself.
@@ -72,6 +76,7 @@ const worker = await begin();
 
 /** One stream on its way from the network to the loudspeaker. */
 class Receive {
+  #receiver;
   #native;
   #report;
   #tap;
@@ -87,7 +92,14 @@ class Receive {
   #state;
   #wanted = false;
 
+  // Packets that the browser had, and frames that were seen, at the last look; how often they grew apart.
+  #packets = 0;
+  #frames = 0;
+  #seen = 0;
+  #apart = 0;
+
   constructor(receiver, native, report) {
+    this.#receiver = receiver;
     this.#native = native;
     this.#report = report;
     const { port1, port2 } = new MessageChannel();
@@ -132,6 +144,7 @@ class Receive {
     users.add(this);
     context.addEventListener('statechange', this.#look);
     context.resume().catch(() => {});
+    this.#packets = this.#frames = this.#seen = this.#apart = 0;
     this.#timer = setInterval(() => this.#watch(), SILENCE_MS);
     this.#look();
   }
@@ -182,7 +195,10 @@ class Receive {
     this.#lastReport = performance.now();
     this.#missed = 0;
     if (overload) return this.#fail('audio falls behind the clock');
-    if (statistics) this.#report('statistics', statistics, share);
+    if (statistics) {
+      this.#frames = statistics[RECEIVED];
+      this.#report('statistics', statistics, share);
+    }
     if (playing && this.#studio.context.state === 'running') this.#tell('playing', this.#destination.stream);
   }
 
@@ -192,6 +208,21 @@ class Receive {
     this.#missed = performance.now() - this.#lastReport > SILENCE_MS ? this.#missed + 1 : 0;
     // Twice in a row: once may be a page that was busy itself, whose messages are still waiting.
     if (this.#missed === 2) this.#fail('the worklet is silent');
+    else this.#compare();
+  }
+
+  // Packets come, and none of their frames to us.
+  async #compare() {
+    const node = this.#node;
+    const statistics = [...(await this.#receiver.getStats()).values()].find(({ type }) => type === 'inbound-rtp');
+    if (!statistics || node !== this.#node) return;
+    const { packetsReceived } = statistics;
+    const unseen = this.#frames === this.#seen && packetsReceived - this.#packets >= UNSEEN;
+    this.#apart = unseen ? this.#apart + 1 : 0;
+    this.#packets = packetsReceived;
+    this.#seen = this.#frames;
+    // The first look counts what came before there was anything to see them.
+    if (this.#apart === 3) this.#fail('the browser shows no frames');
   }
 
   #fail(reason) {

@@ -37,6 +37,9 @@ cargo xtask COMMAND
   soak [--calls N] [FILTER]
                          calls by the thousand, 1,000 unless told, while the application's server fails and browsers are
                          killed: each must be one card
+  impaired [--minutes N] [FILTER]
+                         our jitter buffer beside Chromium's in the same calls through bad networks: delay, PLCMOS, PESQ; and
+                         a call of 10 minutes, unless told, over one
   creme                  build, install Creme CRM from PyPI into the rig's folder, then test the phone in it
   sipp [--short] [FILTER…]
                          SIPp's scenarios against the user agent, over UDP and TCP
@@ -116,6 +119,14 @@ fn run(mut arguments: Arguments) -> Result<()> {
             build::run(&paths)?;
             let mut command = browser::command(&paths, &arguments.finish());
             process::run(command.env("SOFT_PHONE_SOAK_CALLS", calls.unwrap_or(1_000).to_string()))
+        }
+        Some("impaired") => {
+            let minutes: Option<u32> = arguments.opt_value_from_str("--minutes").context("--minutes NUMBER")?;
+            setup::wasm_target()?;
+            setup::optimiser(&paths)?;
+            setup::browsers(&paths)?;
+            build::run(&paths)?;
+            quality::calls::run(&paths, minutes.unwrap_or(10), &arguments.finish())
         }
         Some("creme") => {
             nothing_left(arguments)?;

@@ -4,6 +4,7 @@
 //! it into rooms and noise, `benches/quality/score.py` scores what the engines make of it, `plot.py` draws it. The table
 //! and the drawings of a whole run go into `benches`.
 
+pub mod calls;
 mod receive;
 
 use std::fs;
@@ -19,7 +20,7 @@ use crate::{bench, engines, process};
 const SPEECH: [&str; 2] = ["asterisk-core-sounds-en-g722", "asterisk-core-sounds-es-g722"];
 
 /// Versions that were tried together; `pesq` is built here and wants numpy and Cython before it.
-const BUILD: [&str; 3] = ["setuptools<81", "numpy==2.4.6", "cython==3.3.1"];
+const BUILD: [&str; 3] = ["setuptools==80.9.0", "numpy==2.4.6", "cython==3.3.1"];
 const PYTHON: [&str; 9] = [
     "numpy==2.4.6",
     "scipy==1.17.1",

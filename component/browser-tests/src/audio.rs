@@ -4,6 +4,7 @@
 //! Each 400 ms of what was said is looked for near the place where it should be.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use realfft::RealFftPlanner;
@@ -35,28 +36,36 @@ pub struct Likeness {
     pub level_dbfs: f32,
 }
 
+/// How alike the windows of what was said are to what was heard, 0 to 1, and when each began: those with sound in them, one
+/// after the other. Both mono at [`RATE`].
+///
+/// # Errors
+/// When less than two seconds of either are there.
+pub fn likenesses(said: &[f32], heard: &[f32], window: Duration) -> Result<Vec<(Duration, f32)>> {
+    let (said, heard, place) = aligned(said, heard)?;
+    let windows = windows(&said, &heard, place, (window.as_secs_f32() * LOW_RATE as f32) as usize);
+    let at = |window: &Window| Duration::from_secs_f64(window.at as f64 / LOW_RATE as f64);
+    Ok(windows.iter().map(|window| (at(window), window.likeness)).collect())
+}
+
 /// Compares what was heard with what was said, both mono at [`RATE`].
 ///
 /// # Errors
 /// When less than two seconds of either are there, or the stretch they share has too little sound in it.
 pub fn compare(said: &[f32], heard: &[f32]) -> Result<Likeness> {
-    let least = 2 * RATE as usize;
-    if said.len() < least || heard.len() < least {
-        bail!("too short to compare: {} and {} samples at {RATE} Hz", said.len(), heard.len());
-    }
     let level_dbfs = 20.0 * rms(heard).max(1e-9).log10();
-    let (said, heard) = (decimate(said), decimate(heard));
-    let place = align(&said, &heard);
-    let mut windows = windows(&said, &heard, place);
+    let (said, heard, place) = aligned(said, heard)?;
+    let mut windows = windows(&said, &heard, place, WINDOW);
     if windows.len() < 3 {
         bail!("only {} windows with sound in them fall into what was heard ({level_dbfs:.0} dBFS)", windows.len());
     }
-    windows.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let found = windows.iter().filter(|(likeness, _)| *likeness > FOUND).count();
-    let (correlation, _) = windows[windows.len() / 2];
+    windows.sort_by(|a, b| a.likeness.total_cmp(&b.likeness));
+    let correlation = windows[windows.len() / 2].likeness;
     // The delay of the windows that were really found; the jitter buffer moves it, its median is what an ear has.
-    let mut lags: Vec<isize> = windows.iter().filter(|(likeness, _)| *likeness > FOUND).map(|(_, lag)| *lag).collect();
+    let mut lags: Vec<isize> =
+        windows.iter().filter(|window| window.likeness > FOUND).map(|window| window.lag).collect();
     lags.sort_unstable();
+    let found = lags.len();
     let lag = lags.get(lags.len() / 2).copied().unwrap_or(place);
     Ok(Likeness {
         found: found as f32 / windows.len() as f32,
@@ -160,21 +169,42 @@ fn envelope(samples: &[f32]) -> Vec<f32> {
     levels.into_iter().map(|level| level - mean).collect()
 }
 
-/// Likeness and lag of each window of `said` that has sound and whose place lies within `heard`.
-fn windows(said: &[f32], heard: &[f32], place: isize) -> Vec<(f32, isize)> {
+/// Both at the comparison's rate, and how many samples later the first begins in the second.
+fn aligned(said: &[f32], heard: &[f32]) -> Result<(Vec<f32>, Vec<f32>, isize)> {
+    let least = 2 * RATE as usize;
+    if said.len() < least || heard.len() < least {
+        bail!("too short to compare: {} and {} samples at {RATE} Hz", said.len(), heard.len());
+    }
+    let (said, heard) = (decimate(said), decimate(heard));
+    let place = align(&said, &heard);
+    Ok((said, heard, place))
+}
+
+/// A stretch of what was said that was looked for.
+struct Window {
+    /// Where it begins.
+    at: usize,
+    /// How alike what was found is.
+    likeness: f32,
+    /// How much later that is.
+    lag: isize,
+}
+
+/// The windows of `said`, of `length` each, that have sound and whose place lies within `heard`.
+fn windows(said: &[f32], heard: &[f32], place: isize, length: usize) -> Vec<Window> {
     let quiet = rms(said) * 0.5;
-    let starts = (0..said.len().saturating_sub(WINDOW)).step_by(WINDOW);
+    let starts = (0..said.len().saturating_sub(length)).step_by(length);
     let mut found = Vec::new();
     for start in starts {
-        let window = &said[start..start + WINDOW];
+        let window = &said[start..start + length];
         let Ok(expected) = usize::try_from(start as isize + place) else { continue };
-        if rms(window) < quiet || expected + WINDOW > heard.len() {
+        if rms(window) < quiet || expected + length > heard.len() {
             continue;
         }
         let from = expected.saturating_sub(SPREAD);
-        let to = (expected + WINDOW + SPREAD).min(heard.len());
-        let (likeness, lag) = best(window, &heard[from..to], WINDOW);
-        found.push((likeness, lag + from as isize - start as isize));
+        let to = (expected + length + SPREAD).min(heard.len());
+        let (likeness, lag) = best(window, &heard[from..to], length);
+        found.push(Window { at: start, likeness, lag: lag + from as isize - start as isize });
     }
     found
 }
@@ -266,6 +296,17 @@ mod tests {
         let said = speech(1, 6);
         let likeness = compare(&delayed(&said, RATE as usize / 2), &said).unwrap();
         assert!((likeness.delay_ms + 500.0).abs() < 0.5 && likeness.found > 0.99, "{likeness:?}");
+    }
+
+    #[test]
+    fn a_piece_that_was_not_heard_is_told_by_its_time() {
+        let said = speech(8, 8);
+        let mut heard = delayed(&said, RATE as usize / 10);
+        heard[4 * RATE as usize..5 * RATE as usize].fill(0.0);
+        let second = Duration::from_secs(1);
+        let alike = likenesses(&said, &heard, second).unwrap();
+        let lost: Vec<u64> = alike.iter().filter(|(_, likeness)| *likeness < 0.9).map(|(at, _)| at.as_secs()).collect();
+        assert!(alike.len() >= 5 && !lost.is_empty() && lost.iter().all(|at| [3, 4].contains(at)), "{alike:?}");
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub enum Voice {
     A,
     /// The second, with another sentence.
     B,
+    /// A person's, for `cargo xtask impaired`, Chromium only.
+    Talk,
 }
 
 impl Voice {
@@ -40,6 +42,7 @@ impl Voice {
         match self {
             Self::A => "speech-a.wav",
             Self::B => "speech-b.wav",
+            Self::Talk => "impaired/speech-0.wav",
         }
     }
 }

@@ -9,6 +9,7 @@ mod demo;
 mod dial;
 mod errors;
 mod firefox;
+mod impaired;
 mod instance;
 mod leave;
 mod lines;
@@ -45,7 +46,8 @@ pub type Running<'a> = Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
 
 /// No test takes longer, unless something hangs; one that is asked for may.
 pub fn limit() -> Duration {
-    Duration::from_secs(if std::env::var_os(soak::CALLS).is_some() { 7_200 } else { 150 })
+    let long = [soak::CALLS, impaired::FOLDER].iter().any(|asked| std::env::var_os(asked).is_some());
+    Duration::from_secs(if long { 7_200 } else { 150 })
 }
 
 /// A test: a name to choose it by, and what it does.
@@ -70,6 +72,9 @@ macro_rules! cases {
 pub fn all() -> Vec<Case> {
     if std::env::var_os(soak::CALLS).is_some() {
         return cases! { soak: chromium firefox; };
+    }
+    if std::env::var_os(impaired::FOLDER).is_some() {
+        return cases! { impaired: networks long_call; };
     }
     cases! {
         peer: chromium firefox console;

@@ -12,6 +12,7 @@ mod creme;
 mod crm;
 mod fault;
 mod namespace;
+mod path;
 mod phone;
 mod relay;
 mod rig;

@@ -131,7 +131,8 @@ probe.hush = silent => Promise.all(made.connections.filter(it => it.connectionSt
   if (silent) sender.kept = sender.track;
   return sender.replaceTrack(silent ? null : sender.kept);
 }));
-probe.dbg = () => made.connections.map(c => [c.connectionState, c.iceConnectionState, c.iceGatheringState, c.signalingState, c.getSenders().map(s => s.transport?.state)]);
+// What receives sound on the connection that is open.
+probe.receiver = () => made.connections.find(it => it.connectionState !== "closed").getReceivers()[0];
 // A way for packets stands on each connection that is open.
 probe.connected = () => made.connections.filter(it => it.connectionState !== "closed").every(it => it.connectionState === "connected");
 
@@ -266,9 +267,11 @@ navigator.mediaDevices.getUserMedia = async constraints => {
 // ---- what is heard
 
 // Records streams, all by one clock, until each has `seconds` (a number, or a function that knows it later); the samples come
-// back as base64 of 16-bit words. Meanwhile `probe.recorded` says how many seconds of the first there are.
+// back as base64 of 16-bit words. Meanwhile `probe.recorded` says how many seconds of the first there are, and
+// `probe.recordedFrom` when it began.
 probe.record = async (streams, seconds) => {
   probe.recorded = 0;
+  probe.recordedFrom = null;
   const context = new AudioContextOfTheBrowser({ sampleRate: RATE });
   await context.audioWorklet.addModule("/test/recorder.js");
   await context.resume();
@@ -281,7 +284,10 @@ probe.record = async (streams, seconds) => {
     node.port.onmessage = ({ data }) => {
       chunks.push(data);
       length += data.length;
-      if (stream === streams[0]) probe.recorded = length / RATE;
+      if (stream === streams[0]) {
+        probe.recorded = length / RATE;
+        probe.recordedFrom ??= Date.now() - 1000 * length / RATE;
+      }
       if (length < wanted()) return;
       node.port.onmessage = null;
       node.port.postMessage("stop");

@@ -16,7 +16,7 @@ const BEGIN: &str = "<!-- cargo xtask quality receive writes from here -->";
 const END: &str = "<!-- receive to here -->";
 
 /// What Python's environment and the packages that are built in it need.
-const PACKAGES: [&str; 3] = ["build-essential", "python3", "python3-venv"];
+pub const PACKAGES: [&str; 3] = ["build-essential", "python3", "python3-venv"];
 
 /// Runs both engines and prints the tables; a whole run writes them and the drawing into `benches`.
 ///

@@ -162,9 +162,13 @@ pub async fn steps_firefox(rig: &Rig) -> Result<()> {
 
 /// The files are not there, the worklet is refused, or the browser lets no frames be seen: the call goes on with the browser's.
 pub async fn without(rig: &Rig) -> Result<()> {
+    let blind = "const Real = RTCRtpScriptTransform;
+        const policy = trustedTypes.createPolicy('test', { createScriptURL: url => url });
+        const address = policy.createScriptURL('/test/blind.js');
+        window.RTCRtpScriptTransform = function () { return new Real(new Worker(address)); }";
     let missing = "for (const name of ['receive', 'receive-opus'])
         probe.answers[`/soft-phone/${name}.wasm`] = { status: 404, body: 'gone', type: 'text/plain' }";
-    for without in [missing, "probe.noWorklet = true", "delete window.RTCRtpScriptTransform"] {
+    for without in [missing, blind, "probe.noWorklet = true", "delete window.RTCRtpScriptTransform"] {
         let phone = dial_echo(rig, Kind::Chromium, json!({ "lang": "en", "jitter-buffer": "rust" })).await?;
         phone.browser.run(without, Value::Null).await?;
         phone.dial("600").await?;
