@@ -349,30 +349,6 @@ impl Agent {
         Ok(query)
     }
 
-    /// Ends every call and the registration at once, without waiting for what is under way: the page closes. What
-    /// [`Agent::poll_transmit`] gives right after is all that can still be said.
-    pub fn shutdown(&mut self, now: Instant) {
-        for id in self.calls.keys(|_| true) {
-            self.end_at_once(now, id);
-        }
-        self.forget_messages();
-        self.subscriptions_shutdown(now);
-        self.publications_shutdown(now);
-        self.registration_shutdown(now);
-        self.drain(now);
-    }
-
-    fn end_at_once(&mut self, now: Instant, id: CallId) {
-        let Some(call) = self.calls.get(id) else { return };
-        match call.state {
-            // 480, not 486: this phone is about to be gone, not in a call.
-            CallState::Incoming => drop(self.reject(now, id, 480, None)),
-            // RFC 3261 §15 wants the BYE after the ACK. There will be nobody to wait for it.
-            _ if call.unacknowledged.is_some() => self.end_with_bye(now, id, Cause::LocalHangup),
-            _ => drop(self.hangup(now, id)),
-        }
-    }
-
     /// The next message to be sent.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         self.layer.poll_transmit()

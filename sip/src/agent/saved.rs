@@ -1,5 +1,5 @@
-//! What an agent leaves to the one after it: calls, registration, subscriptions and publications, so that a page can be
-//! loaded anew in a call.
+//! What an agent leaves, to nobody or to the one after it: calls, registration, subscriptions and publications, so that a page can
+//! be loaded anew in a call.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::publish::Publication;
 use super::ringing::PATIENCE;
 use super::{Agent, Config, Timer};
-use crate::call::{Body, Call, CallId, CallState, Direction, Offer, Remote};
+use crate::call::{Body, Call, CallId, CallState, Cause, Direction, Offer, Remote};
 use crate::dialog::Dialog;
 use crate::message::Message;
 use crate::scan::is_token;
@@ -135,6 +135,30 @@ impl Agent {
             publications: self.published().map(SavedPublication::of).collect(),
             ringing: self.calls.values().filter_map(SavedRing::of).collect(),
             next_id: self.next_id,
+        }
+    }
+
+    /// Ends every call and the registration at once, without waiting for what is under way: the page closes. What
+    /// [`Agent::poll_transmit`] gives right after is all that can still be said.
+    pub fn shutdown(&mut self, now: Instant) {
+        for id in self.calls.keys(|_| true) {
+            self.end_at_once(now, id);
+        }
+        self.forget_messages();
+        self.subscriptions_shutdown(now);
+        self.publications_shutdown(now);
+        self.registration_shutdown(now);
+        self.drain(now);
+    }
+
+    fn end_at_once(&mut self, now: Instant, id: CallId) {
+        let Some(call) = self.calls.get(id) else { return };
+        match call.state {
+            // 480, not 486: this phone is about to be gone, not in a call.
+            CallState::Incoming => drop(self.reject(now, id, 480, None)),
+            // RFC 3261 §15 wants the BYE after the ACK. There will be nobody to wait for it.
+            _ if call.unacknowledged.is_some() => self.end_with_bye(now, id, Cause::LocalHangup),
+            _ => drop(self.hangup(now, id)),
         }
     }
 
