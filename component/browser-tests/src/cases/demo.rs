@@ -42,6 +42,9 @@ pub async fn call(rig: &Rig) -> Result<()> {
     let page = browser.run(&format!("return {contact}.href"), Value::Null).await?;
     browser.load_at(page.as_str().context("Echo's page")?.to_owned()).await?;
     until(&browser, REGISTERED).await.context("on another page")?;
+    // Of cases before, whose demo it was, too.
+    let rows = "return document.querySelectorAll('#cards tbody tr').length";
+    let before = browser.run(rows, Value::Null).await?.as_u64().context("rows")?;
     browser.run("document.querySelector('.numbers a[href=\"tel:600\"]').click()", Value::Null).await?;
     until(&browser, &newest_is("talking")).await?;
     let contact =
@@ -49,8 +52,8 @@ pub async fn call(rig: &Rig) -> Result<()> {
     ensure!(contact == "Echo", "the card is with {contact}");
     browser.run("await document.querySelector('soft-phone').calls[0].hangup()", Value::Null).await?;
     until(&browser, &newest_is("answered")).await?;
-    let rows = browser.run("return document.querySelectorAll('#cards tbody tr').length", Value::Null).await?;
-    ensure!(rows == 1, "{rows} cards of one call");
+    let after = browser.run(rows, Value::Null).await?.as_u64().context("rows")?;
+    ensure!(after == before + 1, "{before} cards, and {after} behind one call");
     let refused = browser.run(REFUSED, Value::Null).await?;
     ensure!(refused == json!([]), "{refused}");
     // The policy is in force, and what it refuses is seen.
