@@ -138,7 +138,12 @@ async fn soak(rig: &Rig, kind: Kind, profile: &'static str) -> Result<()> {
     crm.until(PATIENCE, |cards| {
         cards.values().all(|card| card.call["disposition"].is_string()) && rung.iter().all(|id| cards.contains_key(id))
     })
-    .await?;
+    .await
+    .with_context(|| {
+        let cards = crm.cards();
+        let lost: Vec<&String> = rung.iter().filter(|id| !cards.contains_key(*id)).collect();
+        format!("of {} calls that rang {} have no card: {lost:?}", rung.len(), lost.len())
+    })?;
     let cards = crm.cards();
     let mut known = BTreeMap::new();
     for (id, card) in &cards {
