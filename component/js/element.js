@@ -45,6 +45,10 @@ const extras = {
 };
 const wants = (element, name) => (name === 'mode' ? element.mode === 'popup' : element.hasAttribute(name));
 
+// A call waits so long until it is kept, ms: a storage that does not answer silences no phone.
+const KEPT_MS = 500;
+const bounded = (kept) => kept && Promise.race([kept, new Promise((resolve) => { setTimeout(resolve, KEPT_MS); })]);
+
 // The page of the phone's own window.
 const HOME = new URL('popup.html', import.meta.url).href;
 
@@ -63,8 +67,10 @@ export class SoftPhone extends HTMLElement {
   constructor() {
     super();
     this.#phone.setReporter((state, call) => {
-      if (this.#reports) this.#reports.report(state, call);
-      else if (this.hasAttribute('calls-url')) this.#untold.push([state, call]);
+      if (this.#reports) return bounded(this.#reports.report(state, call));
+      if (!this.hasAttribute('calls-url')) return undefined;
+      this.#untold.push([state, call]);
+      return call && bounded(this.#loading);
     });
     this.#phone.setTabs((key) => {
       this.#key = key;
@@ -89,7 +95,7 @@ export class SoftPhone extends HTMLElement {
     const open = ({ Reports }) => Reports.open({ element: this, owner: () => phone.owner(), askAgain: () => phone.askAgain() });
     this.#loading ??= import('./reports.js').then(open).then((reports) => {
       this.#reports = reports;
-      for (const [state, call] of this.#untold.splice(0)) reports.report(state, call);
+      return Promise.allSettled(this.#untold.splice(0).map(([state, call]) => reports.report(state, call)));
     }).catch((error) => {
       this.#loading = null;
       const detail = { code: 'calls-not-kept', message: `calls cannot be told to the application: ${error.message}` };

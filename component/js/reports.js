@@ -11,6 +11,8 @@ import { contactOf, locked, openDatabase, Outbox } from './outbox.js';
 
 /** So often the time of a live call is noted, ms: what is lost of its length when the browser is killed. */
 const SEEN_MS = 5000;
+/** An end that is older than this is on the disk, ms. */
+const LAST_MS = 5000;
 const ownerLock = (owner) => `soft-phone-page ${owner}`;
 
 /** One for each page and not for each phone: the outbox is the origin's. */
@@ -45,7 +47,8 @@ export class Reports {
   #live = new Map();
   // Calls of another page that are being taken up: id -> when that is done.
   #taking = new Map();
-  // Ends of this very task: when it is the one in which the page goes, they go by a beacon.
+  // Ends of a moment ago that the server does not have yet: they go by a beacon when the page goes. Some browsers close
+  // the connection before, by which a call ends.
   #last = new Map();
   #gone = false;
   #watched = new Set();
@@ -131,7 +134,8 @@ export class Reports {
     this.#desk?.then((desk) => desk.close());
   }
 
-  /** What the phone tells; `call` is a record as in the README, or what has changed of one. */
+  /** What the phone tells; `call` is a record as in the README, or what has changed of one. The promise, for a call that is
+   * new, settles once it is on the disk. */
   report(state, call) {
     if (state === 'account') {
       this.#learn();
@@ -141,29 +145,30 @@ export class Reports {
       const { id, ...extra } = call;
       this.update(id, extra);
     } else {
-      this.#move(state, call);
+      return this.#move(state, call);
     }
+    return undefined;
   }
 
   #move(state, call) {
     const scope = this.#target()?.scope;
     if (state === 'taken') {
       this.#taking.set(call.id, this.#take(scope, call));
-      return;
+      return undefined;
     }
     if (state === 'left') {
       // Another tab goes on with it, and numbers its events.
       this.#live.delete(call.id);
       this.#taking.delete(call.id);
       this.#tick();
-      return;
+      return undefined;
     }
     const taking = this.#taking.get(call.id);
     if (taking) {
-      this.#taking.set(call.id, taking.then(() => this.#note(scope, state, call)));
-      return;
+      this.#taking.set(call.id, taking.then(() => { this.#note(scope, state, call); }));
+      return undefined;
     }
-    this.#note(scope, state, call);
+    return this.#note(scope, state, call);
   }
 
   async #take(scope, call) {
@@ -177,9 +182,10 @@ export class Reports {
   }
 
   #note(scope, state, call) {
-    const row = this.#live.get(call.id) ?? { id: call.id, scope, owner: this.#page.owner, seq: 0, extra: {}, live: true, wrapUp: false };
+    const known = this.#live.get(call.id);
+    const row = known ?? { id: call.id, scope, owner: this.#page.owner, seq: 0, extra: {}, live: true, wrapUp: false };
     // No account, so nobody whose call it is.
-    if (!row.scope) return;
+    if (!row.scope) return undefined;
     this.#live.set(call.id, row);
     const { notes, outcome, ...snapshot } = call;
     if (notes) row.extra.notes = notes;
@@ -191,10 +197,11 @@ export class Reports {
       row.live = false;
       row.wrapUp = Boolean(call.answeredAt) && this.#phone.element.hasAttribute('wrap-up');
     }
-    this.#keep(row, state === 'dialing' ? null : state);
+    const kept = this.#keep(row, state === 'dialing' ? null : state);
     if (this.#live.size === 1 && row.seq <= 1) this.#channel.postMessage({ live: this.#page.owner });
     this.#tick();
     if (state === 'ended' && call.answeredAt) this.#atDesk((desk) => desk.write(row));
+    return known ? undefined : kept;
   }
 
   #keep(row, state) {
@@ -202,9 +209,11 @@ export class Reports {
     const event = state && this.#event(row, state);
     if (state === 'ended') {
       this.#last.set(row.id, { row, event });
-      setTimeout(() => this.#last.delete(row.id));
+      setTimeout(() => this.#last.delete(row.id), LAST_MS);
     }
-    this.#outbox.keep({ ...row }, event).then(() => this.#drain()).catch(this.#failed);
+    const kept = this.#outbox.keep({ ...row }, event);
+    kept.then(() => this.#drain()).catch(this.#failed);
+    return kept;
   }
 
   #event(row, state) {
@@ -285,6 +294,7 @@ export class Reports {
   }
 
   #known(event, result) {
+    if (event.state === 'ended') this.#last.delete(event.call.id);
     const row = this.#live.get(event.call.id);
     if (row && result.contact && !row.picked) row.extra.contact = contactOf(result);
   }

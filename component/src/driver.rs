@@ -77,6 +77,8 @@ pub struct Driver {
     changed: Cell<bool>,
     /// Outputs are being delivered, by a frame further up the stack.
     delivering: Cell<bool>,
+    /// Outputs wait until a report is kept.
+    held: Cell<bool>,
     timer: RefCell<Option<(Instant, Timer)>>,
     drawn: RefCell<Option<PhoneState>>,
     listeners: RefCell<Vec<Listener>>,
@@ -111,6 +113,7 @@ impl Driver {
                 round: Cell::new(0),
                 changed: Cell::new(false),
                 delivering: Cell::new(false),
+                held: Cell::new(false),
                 timer: RefCell::new(None),
                 drawn: RefCell::new(None),
                 listeners: RefCell::default(),
@@ -424,7 +427,7 @@ impl Driver {
         if self.delivering.replace(true) {
             return;
         }
-        loop {
+        while !self.held.get() {
             let next = self.phone.borrow_mut().outputs.pop_front();
             match next {
                 None => break,
@@ -445,12 +448,39 @@ impl Driver {
                 Some(Output::Transfer { call, transfer, number, target }) => {
                     self.follow(call, transfer, &number, target);
                 }
-                Some(Output::Report { state, call }) => self.report(state, &call),
+                Some(Output::Report { state, call }) => {
+                    if let Some(kept) = self.report(state, &call) {
+                        self.wait_for(kept);
+                    }
+                }
                 Some(Output::Settle { promise, result }) => promise.settle(result),
             }
         }
         self.delivering.set(false);
         self.draw();
+    }
+
+    /// Nobody is told of a call before its report is kept: what a page has heard of is never lost, even if the browser
+    /// dies in that very moment.
+    fn wait_for(self: &Rc<Self>, kept: Promise) {
+        self.held.set(true);
+        let driver = self.clone();
+        spawn_local(async move {
+            // What cannot be kept is told by whoever keeps.
+            let _ = JsFuture::from(kept).await;
+            driver.held.set(false);
+            driver.deliver();
+        });
+    }
+
+    /// The page goes: nothing can be waited for any more. What was delivering is not, either: nothing of ours is further up
+    /// the stack, but a browser may have ended it in the middle (Firefox does, when somebody types another address).
+    fn deliver_now(self: &Rc<Self>) {
+        self.delivering.set(false);
+        while !self.phone.borrow().outputs.is_empty() {
+            self.held.set(false);
+            self.deliver();
+        }
     }
 
     fn draw(self: &Rc<Self>) {

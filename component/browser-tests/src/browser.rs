@@ -120,7 +120,10 @@ impl Browser {
     /// # Errors
     /// When the new page does not load.
     pub async fn leave(&self) -> Result<()> {
-        Ok(self.client.goto("about:blank").await?)
+        // WebDriver's own way is that of the address bar, by which Firefox ends whatever script runs, or the next one.
+        self.client.execute("location.assign('about:blank')", vec![]).await?;
+        self.client.wait().for_url(&"about:blank".parse()?).await?;
+        Ok(())
     }
 
     /// The WebDriver session, for what is rarely needed.

@@ -102,7 +102,8 @@ pub fn all() -> Vec<Case> {
             server_restarts_idle;
         routing: sent_elsewhere answered_by_itself without_a_name taken_over;
         sign_in: before_expiry after_a_refusal sound_blocked;
-        crm: cards cards_firefox written refused page_goes page_is_reloaded zammad account_goes;
+        crm: cards cards_firefox kept kept_firefox written refused page_goes page_goes_firefox
+            page_is_reloaded zammad account_goes;
         creme: call;
         demo: call;
         dial: links links_firefox words words_firefox out_prefix lookup lookup_firefox lookup_fails;

@@ -116,7 +116,7 @@ impl Crm {
     /// # Errors
     /// When there is no free port.
     pub async fn start(rig: &Rig) -> Result<Self> {
-        let alice = rig.users.iter().find(|user| user.name == "alice").context("Alice")?;
+        let alice = rig.user("alice")?;
         let account = json!({
             "version": 1, "server": [rig.demo_server()], "uri": format!("sip:{}@soft-phone.test", alice.number),
             "username": alice.number, "password": alice.password, "displayName": "Alice",

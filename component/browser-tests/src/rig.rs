@@ -76,6 +76,14 @@ impl Rig {
         Ok(Self { asterisk, demo, users, agents, dist, folder, browsers: Mutex::default(), services })
     }
 
+    /// A user of the embedded server.
+    ///
+    /// # Errors
+    /// When it has no such user.
+    pub fn user(&self, name: &str) -> Result<&User> {
+        self.users.iter().find(|user| user.name == name).with_context(|| format!("no user {name}"))
+    }
+
     /// The address of a page of `component/browser-tests/www`.
     pub fn page(&self, name: &str) -> String {
         format!("http://{}/test/{name}", self.demo.addr)

@@ -3,8 +3,8 @@
 
 use std::rc::Rc;
 
-use js_sys::{Array, Function};
-use wasm_bindgen::JsValue;
+use js_sys::{Array, Function, Promise};
+use wasm_bindgen::{JsCast, JsValue};
 
 use super::output::{self, Output};
 use super::phone::Phone;
@@ -20,10 +20,11 @@ impl Driver {
         self.reporter.replace(Some(reporter));
     }
 
-    pub(super) fn report(&self, state: &str, call: &JsValue) {
-        let reporter = self.reporter.borrow().clone();
+    /// Tells it; what settles once it is kept, where that is to be waited for.
+    pub(super) fn report(&self, state: &str, call: &JsValue) -> Option<Promise> {
+        let reporter = self.reporter.borrow().clone()?;
         // Ours, and it never throws: what goes wrong in it is told by an event.
-        let _ = reporter.map(|reporter| reporter.call2(&JsValue::UNDEFINED, &state.into(), call));
+        reporter.call2(&JsValue::UNDEFINED, &state.into(), call).ok()?.dyn_into().ok()
     }
 
     /// `{user, number, plan, csrf}` of the account, or `null`. The user is the application's name for it, else the address.

@@ -231,6 +231,7 @@ impl Driver {
             // The page that comes next is the same phone.
             phone.instance = None;
         });
+        self.deliver_now();
     }
 
     fn stop(self: &Rc<Self>) {

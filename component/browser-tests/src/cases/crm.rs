@@ -40,6 +40,61 @@ const RECORDS: &str = "return Object.fromEntries(probe.phone().history.map(recor
 /// The user is back from the application's sign-in.
 const BACK: &str = "await fetch('/crm/login', { method: 'POST' }); dispatchEvent(new Event('focus'))";
 
+/// From now on the page notes which calls are on the disk, and of each that rings whether it was when the page was told; and
+/// another phone of it calls, as often as it is asked to.
+const WATCH_THE_DISK: &str = "
+    const kept = new Set();
+    const { transaction } = IDBDatabase.prototype;
+    IDBDatabase.prototype.transaction = function (...wanted) {
+      const begun = transaction.apply(this, wanted);
+      begun.calls = [];
+      begun.addEventListener('complete', () => begun.calls.forEach(id => kept.add(id)));
+      return begun;
+    };
+    const { put } = IDBObjectStore.prototype;
+    IDBObjectStore.prototype.put = function (row) {
+      if (this.name === 'calls') this.transaction.calls.push(row.id);
+      return put.call(this, row);
+    };
+    probe.rang = [];
+    const phone = probe.phone();
+    phone.addEventListener('soft-phone-incoming', event => probe.rang.push(kept.has(event.detail.call.id)));
+    phone.addEventListener('soft-phone-call-change', event => {
+      const { call } = event.detail;
+      if (call.direction === 'outbound' && call.state === 'ringing') probe.rang.push(kept.has(call.id));
+    });
+    probe.other = document.createElement('soft-phone');
+    probe.other.mode = 'headless';
+    probe.other.account = args.other;
+    document.body.append(probe.other);
+    await probe.until(() => probe.other.registration === 'registered', 10000)";
+
+/// A call comes in and is given up.
+const RING: &str = "const rang = probe.rang.length;
+    const call = await probe.other.call(args);
+    await probe.until(() => probe.rang.length > rang, 10000);
+    await call.hangup();
+    await probe.until(() => probe.phone().calls.length === 0, 10000)";
+
+/// The disk is at something else for ever.
+const OCCUPY_THE_DISK: &str = "
+    const opened = indexedDB.open('soft-phone');
+    await new Promise(done => { opened.onsuccess = done; });
+    const busy = opened.result.transaction('calls', 'readwrite').objectStore('calls');
+    await new Promise(done => {
+      const again = () => { busy.count().onsuccess = again; done(); };
+      busy.count().onsuccess = again;
+    })";
+
+/// The account of somebody else, who calls.
+pub(super) fn other(rig: &Rig) -> Result<Value> {
+    let user = rig.user("bob")?;
+    Ok(json!({
+        "version": 1, "server": [rig.demo_server()], "uri": format!("sip:{}@soft-phone.test", user.number),
+        "username": user.number, "password": user.password,
+    }))
+}
+
 /// A phone of the application's user.
 pub(super) fn attributes() -> Value {
     json!({ "lang": "en", "account-url": "/crm/account", "calls-url": "/crm/calls" })
@@ -200,6 +255,46 @@ pub async fn cards_firefox(rig: &Rig) -> Result<()> {
     one_card_each(rig, Kind::Firefox, "profile-firefox", 8).await
 }
 
+/// The page is told of a call once it is on the disk, so none is lost whenever the browser dies; and a disk that does not
+/// answer silences no phone, nor the last word when the page goes.
+async fn kept_before_told(rig: &Rig, kind: Kind) -> Result<()> {
+    let crm = Crm::start(rig).await?;
+    let phone = open(rig, &crm, kind, None, attributes()).await?;
+    let number = &rig.user("alice")?.number;
+    phone.browser.run(WATCH_THE_DISK, json!({ "other": other(rig)? })).await?;
+    for _ in 0..5 {
+        phone.browser.run(RING, json!(number)).await?;
+        let call = "const call = await probe.phone().call('603');
+            await probe.until(() => call.state === 'ringing', 10000);
+            await call.hangup()";
+        phone.browser.run(call, Value::Null).await?;
+    }
+    let rang = phone.browser.run("return probe.rang", Value::Null).await?;
+    ensure!(rang == json!(vec![true; 10]), "on the disk when it rang: {rang}");
+    crm.until(PATIENCE, |cards| cards.len() == 10).await?;
+
+    phone.browser.run(OCCUPY_THE_DISK, Value::Null).await?;
+    phone.browser.run(RING, json!(number)).await?;
+    let last = phone.browser.run("return probe.rang.at(-1)", Value::Null).await?;
+    ensure!(last == json!(false), "the disk was not at something else");
+    let ring = "await probe.other.call(args);
+        await probe.until(() => probe.phone().calls.length > 0, 10000);
+        return probe.phone().calls[0].id";
+    let id: String = serde_json::from_value(phone.browser.run(ring, json!(number)).await?)?;
+    phone.browser.leave().await?;
+    crm.until(PATIENCE, |cards| cards.get(&id).is_some_and(|card| card.call["disposition"].is_string())).await
+}
+
+/// Chromium.
+pub async fn kept(rig: &Rig) -> Result<()> {
+    kept_before_told(rig, Kind::Chromium).await
+}
+
+/// Firefox.
+pub async fn kept_firefox(rig: &Rig) -> Result<()> {
+    kept_before_told(rig, Kind::Firefox).await
+}
+
 /// What is written after a call, and during it: the form insists, also after the page was loaded again; a recording that
 /// comes late.
 pub async fn written(rig: &Rig) -> Result<()> {
@@ -267,10 +362,11 @@ pub async fn refused(rig: &Rig) -> Result<()> {
     phone.until("!probe.part('reports').checkVisibility()").await.map(drop)
 }
 
-/// The page goes while it rings: the end is told at once, by a beacon, and not again by the next page.
-pub async fn page_goes(rig: &Rig) -> Result<()> {
+/// The page goes while it rings: the end is told at once, by a beacon, and not again by the next page. Firefox closes the
+/// connection before it says that the page goes: there the call has `cause`.
+async fn left(rig: &Rig, kind: Kind, disposition: &str, cause: &str) -> Result<()> {
     let crm = Crm::start(rig).await?;
-    let phone = open(rig, &crm, Kind::Chromium, None, attributes()).await?;
+    let phone = open(rig, &crm, kind, None, attributes()).await?;
     let call = "const call = await probe.phone().call('603');
         await probe.until(() => call.state === 'ringing', 10000); return call.id";
     let id: String = serde_json::from_value(phone.browser.run(call, Value::Null).await?)?;
@@ -283,9 +379,19 @@ pub async fn page_goes(rig: &Rig) -> Result<()> {
     let next = make_calls(&phone, 1).await?;
     crm.until(PATIENCE, |cards| are_complete(cards, &[id.clone(), next[0].clone()])).await?;
     let card = crm.cards().remove(&id).context("a card")?;
-    ensure!(card.call["disposition"] == "cancelled" && card.call["cause"] == "local-hangup", "{card:?}");
+    ensure!(card.call["disposition"] == disposition && card.call["cause"] == cause, "{card:?}");
     ensure!(card.states.iter().filter(|state| *state == "ended").count() == 1, "{card:?}");
     Ok(())
+}
+
+/// Chromium.
+pub async fn page_goes(rig: &Rig) -> Result<()> {
+    left(rig, Kind::Chromium, "cancelled", "local-hangup").await
+}
+
+/// Firefox.
+pub async fn page_goes_firefox(rig: &Rig) -> Result<()> {
+    left(rig, Kind::Firefox, "failed", "network").await
 }
 
 /// The page is loaded anew in a call, and again: one card, whose events are numbered on, and nothing is interrupted; a note

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::crm::{attributes, open};
+use super::crm::{attributes, open, other};
 use crate::browser::{self, Kind};
 use crate::crm::{Crm, Mood};
 use crate::rig::Rig;
@@ -103,12 +103,8 @@ impl Dice {
 async fn soak(rig: &Rig, kind: Kind, profile: &'static str) -> Result<()> {
     let count: usize = std::env::var(CALLS).context(CALLS)?.parse().context(CALLS)?;
     let crm = Crm::start(rig).await?;
-    let other = rig.users.iter().find(|user| user.name == "bob").context("Bob")?;
-    let other = json!({
-        "version": 1, "server": [rig.demo_server()], "uri": format!("sip:{}@soft-phone.test", other.number),
-        "username": other.number, "password": other.password,
-    });
-    let number = &rig.users.iter().find(|user| user.name == "alice").context("Alice")?.number;
+    let other = other(rig)?;
+    let number = &rig.user("alice")?.number;
     let mut dice = Dice(1);
     let (mut killed, mut left) = (0, 0);
     while crm.rung().len() < count {
