@@ -13,7 +13,7 @@ use crate::paths::Paths;
 /// calls did; with transfer, conference, messages, subscriptions and the rest it does not.
 const GOAL: usize = 130_000;
 /// More than this it must not take: what it takes today, with some room for the folder that it is built in.
-const BAR: usize = 261_000;
+const BAR: usize = 262_000;
 /// The voice engine, loaded with the first call, without the network's weights.
 const ENGINE_BAR: usize = 120_000;
 /// The numbers of the world, loaded with the first click on one.

@@ -58,14 +58,25 @@ const LOCAL: &str = "10";
 /// # Errors
 /// When the kernel knows no such rules.
 pub fn cut(port: u16) -> Result<Cut> {
+    unreachable(&["ipproto udp".into(), format!("ipproto tcp dport {port}"), format!("ipproto tcp sport {port}")])
+}
+
+/// Takes a UDP port away: nothing that goes there arrives, nor does what comes from there.
+///
+/// # Errors
+/// When the kernel knows no such rules.
+pub fn cut_media(port: u16) -> Result<Cut> {
+    unreachable(&[format!("ipproto udp dport {port}"), format!("ipproto udp sport {port}")])
+}
+
+fn unreachable(packets: &[String]) -> Result<Cut> {
     // Nothing goes before it where it stands: it moves, once.
     if ip("rule show")?.lines().any(|rule| rule.starts_with("0:")) {
         ip(&format!("rule add pref {LOCAL} lookup local"))?;
         ip("rule del pref 0")?;
     }
     let cut = Cut(());
-    for packets in ["ipproto udp".to_owned(), format!("ipproto tcp dport {port}"), format!("ipproto tcp sport {port}")]
-    {
+    for packets in packets {
         ip(&format!("rule add pref {FIRST} {packets} unreachable"))?;
     }
     Ok(cut)
@@ -74,6 +85,36 @@ pub fn cut(port: u16) -> Result<Cut> {
 impl Drop for Cut {
     fn drop(&mut self) {
         while ip(&format!("rule del pref {FIRST}")).is_ok() {}
+    }
+}
+
+/// The address that a machine has after [`roam`].
+const ROAMED: &str = "198.51.100.7";
+
+/// The machine on another network, until this is dropped.
+pub struct Roamed {
+    _cut: Cut,
+}
+
+/// Moves the machine from one network to another one, as from radio to cable: it has another address and another way out,
+/// and no packet of media leaves from the address before, or arrives there.
+///
+/// # Errors
+/// When a command of iproute2 fails.
+pub fn roam() -> Result<Roamed> {
+    ip(&format!("address add {ROAMED}/32 dev lo"))?;
+    ip(&format!("route change default dev lo src {ROAMED}"))?;
+    let before = ["from 127.0.0.1 ipproto udp", "to 127.0.0.1 ipproto udp"].map(str::to_owned);
+    Ok(Roamed { _cut: unreachable(&before)? })
+}
+
+impl Drop for Roamed {
+    fn drop(&mut self) {
+        for arguments in ["route change default dev lo src 127.0.0.1".into(), format!("address del {ROAMED}/32 dev lo")]
+        {
+            // Without it the next case says what is wrong.
+            let _ = ip(&arguments);
+        }
     }
 }
 

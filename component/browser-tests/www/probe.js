@@ -136,11 +136,11 @@ probe.receiver = () => made.connections.find(it => it.connectionState !== "close
 // A way for packets stands on each connection that is open.
 probe.connected = () => made.connections.filter(it => it.connectionState !== "closed").every(it => it.connectionState === "connected");
 
-// How many packets of the far end have come, on all connections that are open.
-probe.packets = async () => {
-  const reports = await Promise.all(made.connections.filter(it => it.connectionState !== "closed").map(it => it.getStats()));
-  return reports.flatMap(report => [...report.values()]).reduce((sum, it) => sum + (it.type === "inbound-rtp" ? it.packetsReceived : 0), 0);
-};
+// How many packets of the far end have come, on each connection; none on one that is closed.
+probe.packets = () => Promise.all(made.connections.map(async it => {
+  const report = it.connectionState === "closed" ? new Map() : await it.getStats();
+  return [...report.values()].reduce((sum, it) => sum + (it.type === "inbound-rtp" ? it.packetsReceived : 0), 0);
+}));
 
 // ---- the microphone
 

@@ -24,6 +24,8 @@ use crate::{clock, names, number};
 
 /// Between two looks at the statistics (contract §4).
 const SAMPLE: Duration = Duration::from_secs(2);
+/// The same while it is in question whether packets come.
+const SOON: Duration = Duration::from_millis(500);
 /// Length of a tone that is sent by INFO.
 const INFO_TONE_MS: u16 = 160;
 /// Targets of redirections that are tried for one call.
@@ -263,13 +265,20 @@ impl Phone {
             entry.media.iter().for_each(Session::sample);
             any = true;
         }
-        self.sample_at = any.then(|| clock::now() + SAMPLE);
+        let urgent = self.calls.iter().any(|entry| entry.repair.is_urgent());
+        self.sample_at = any.then(|| clock::now() + if urgent { SOON } else { SAMPLE });
+    }
+
+    /// Looks now, and soon again.
+    pub(super) fn look_soon(&mut self) {
+        self.sample_at = Some(clock::now());
     }
 
     pub(super) fn take_sample(&mut self, key: u64, sample: Sample) {
         let Some(entry) = self.entry(key) else { return };
-        let Some(before) = entry.sample.replace(sample) else { return };
-        self.watch_for_stall(key, &before, &sample);
+        let before = entry.sample.replace(sample);
+        self.watch_for_stall(key, before.as_ref(), &sample);
+        let Some(before) = before else { return };
         let Some(entry) = self.entry(key) else { return };
         // On hold there is nothing to hear, good or bad.
         if entry.state() != CallState::Active || entry.shared.facts.borrow().remote_held {

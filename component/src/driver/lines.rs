@@ -28,8 +28,8 @@ use crate::state::{CallState, Cause};
 
 /// An offer that could not be made while the far end's was under way is made again after this.
 const AGAIN: Duration = Duration::from_millis(500);
-/// Request Pending: the far end's own offer was first (RFC 3261 §21.4.27).
-const MET: u16 = 491;
+/// The other side's own offer was first (RFC 3261 §21.4.27).
+pub(super) const REQUEST_PENDING: u16 = 491;
 
 /// What is wanted of an established call, and what is done about it.
 #[derive(Default)]
@@ -58,6 +58,12 @@ impl Line {
             self.exchange = Some(wish);
             media.offer(wish);
         }
+    }
+
+    /// Our offer is void: the media that made it are gone.
+    pub fn forget_offer(&mut self) {
+        self.exchange = None;
+        self.again_at = None;
     }
 
     /// All that waits for something of the call.
@@ -174,8 +180,8 @@ impl Phone {
             return;
         }
         let remote_held = entry.shared.facts.borrow().remote_held;
-        // A call that was taken up begins anew before it is held again.
-        let held = entry.line.hold && !entry.repair.resumed;
+        // A call begins anew before it is held again.
+        let held = entry.line.hold && !entry.repair.anew;
         let wish = Wish { held, remote_held, restart: std::mem::take(&mut entry.line.restart) };
         // Any offer tells.
         entry.line.renew = false;
@@ -186,7 +192,7 @@ impl Phone {
 
     /// Our offer is ready to be sent.
     pub(super) fn on_offer_made(&mut self, now: Instant, key: u64, sdp: Option<String>) {
-        if self.entry(key).is_some_and(|entry| entry.repair.resumed) {
+        if self.entry(key).is_some_and(|entry| entry.repair.anew) {
             return self.take_over(now, key, sdp);
         }
         let (Some(entry), Some(agent)) = (self.calls.iter_mut().find(|entry| entry.key == key), &mut self.agent) else {
@@ -208,7 +214,8 @@ impl Phone {
     pub(super) fn on_settled(&mut self, key: u64) {
         let Some(entry) = self.entry(key) else { return };
         let Some(wish) = entry.line.exchange.take() else { return };
-        if entry.repair.resumed {
+        entry.repair.handle_answer(clock::now());
+        if entry.repair.anew {
             return;
         }
         if wish.held != (entry.state() == CallState::Held) {
@@ -219,8 +226,11 @@ impl Phone {
 
     /// The far end refused our offer, or never answered it.
     pub(super) fn on_offer_failed(&mut self, call: CallId, status: Option<u16>, reason: Option<String>) {
+        if self.is_of_the_past(call) {
+            return;
+        }
         if let Some(key) = self.key_of_sip(call) {
-            if status == Some(MET) {
+            if status == Some(REQUEST_PENDING) {
                 return self.wait_for_peer(key);
             }
             let failure =

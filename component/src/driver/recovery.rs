@@ -9,7 +9,7 @@
 //! The next page has another peer connection, and so other keys. A re-INVITE should tell of them (RFC 8842 §4), but Asterisk
 //! makes no second handshake in a session, and hangs up a bridged call to which a stream is added. So the page calls anew,
 //! in the place of the call that there was (RFC 3891): for who speaks it is the same call. Where nobody knows how to do that, a
-//! re-INVITE is tried.
+//! re-INVITE is tried. A call whose media find no way any more (`repair`) begins anew likewise.
 
 use std::time::Duration;
 
@@ -38,6 +38,11 @@ impl Takeover {
     /// What is still to be given up when all of it ends.
     pub fn call(&self) -> Option<CallId> {
         self.call
+    }
+
+    /// Nobody knew how: the session was asked to take it.
+    fn asks_session(&self) -> bool {
+        self.call.is_none() && self.targets.is_empty()
     }
 }
 
@@ -146,11 +151,30 @@ impl Phone {
     /// Opens the media of a call anew, in at most `left` ms. The offer leaves when the connection to the server is there.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 20,000")]
     fn recover(&mut self, now: Instant, key: u64, hold: bool, left: f64) {
+        if let Some(entry) = self.entry(key) {
+            entry.line.hold = hold;
+            entry.repair = Repair::resumed(now + Duration::from_millis(left as u64));
+            self.open_anew(now, key);
+        }
+    }
+
+    /// The media of a call find their way no more: others may, in another call in its place.
+    pub(super) fn begin_anew(&mut self, now: Instant, key: u64) {
+        let Some(entry) = self.entry(key) else { return };
+        entry.repair.anew = true;
+        entry.line.forget_offer();
+        let before = entry.takeover.take().and_then(|takeover| takeover.call);
+        if let Some(call) = before {
+            self.with_agent(|agent| agent.hangup(now, call));
+        }
+        self.open_anew(now, key);
+        self.restart_at(key);
+    }
+
+    fn open_anew(&mut self, now: Instant, key: u64) {
         let (settings, reports) = (self.driver_settings(), self.media_reports(key));
         let Some(entry) = self.entry(key) else { return };
-        let muted = entry.shared.facts.borrow().muted;
-        entry.line.hold = hold;
-        entry.repair = Repair::resumed(now + Duration::from_millis(left as u64));
+        let (muted, hold) = (entry.shared.facts.borrow().muted, entry.line.hold);
         match settings.map(|settings| Session::resume(&settings, muted || hold, reports)) {
             Some(Ok(media)) => {
                 media.measure();
@@ -191,13 +215,27 @@ impl Phone {
             }
         }
         // Nobody knows how to put one call in the place of another: perhaps the session takes it (RFC 8842 §4).
-        let told = agent.offer(now, takeover.old, Body::sdp(std::mem::take(&mut takeover.sdp)));
+        takeover.targets.clear();
+        if agent.offer(now, takeover.old, Body::sdp(std::mem::take(&mut takeover.sdp))).is_ok() {
+            return;
+        }
         entry.takeover = None;
-        if told.is_ok() {
+        if entry.repair.has_tries() {
             return;
         }
         entry.verdict.get_or_insert((Cause::Network, None));
         self.fail_with(now, key, Cause::Network);
+    }
+
+    /// Whether what the far end says of our offer is not of the one of the media that there are: those before them made it.
+    pub(super) fn is_of_the_past(&mut self, call: CallId) -> bool {
+        let Some(entry) = self.calls.iter_mut().find(|entry| entry.sip == Some(call)) else { return false };
+        entry.repair.anew && entry.takeover.take_if(|takeover| takeover.asks_session()).is_none()
+    }
+
+    /// Whether another call is about to take the place of this one.
+    pub(super) fn is_taken_over(&self, call: CallId) -> bool {
+        self.calls.iter().any(|entry| entry.sip == Some(call) && entry.takeover.is_some())
     }
 
     fn taken_over_by(&self, call: CallId) -> Option<u64> {

@@ -1,13 +1,16 @@
-//! Media that find their way no more: ICE begins anew (RFC 8839 §4.4.1), a few times, before the call is given up.
+//! Media that find their way no more: ICE begins anew (RFC 8839 §4.4.1), then the call does, a few times, before it is
+//! given up.
 //!
 //! ```text
-//! silent, lost ─► server there ─► restart, 4 times ─► found
-//!      │                │               ▲     └────► given up
-//!      │                ▼ away          │ back
-//!      └──────────► the call waits ─────┘
+//! silent, lost ─► server there ─► restart ─► anew, 3 times ─► found
+//!      │                │            ▲             └───────► given up
+//!      │                ▼ away       │ back
+//!      └──────────► the call waits ──┘
 //!                       └─ 2 minutes ─► given up
 //! ```
-//! A restart takes the server: while the connection to it is away none is tried, and none counts.
+//! Either takes the server: while the connection to it is away none is tried, and none counts. A call that begins anew is
+//! another one in the place of the one that there was, as after a reload (`recovery`): it helps where the far end has
+//! another address, too, which some (Asterisk 22) do not tell in the answer to a restart.
 
 use std::time::Duration;
 
@@ -15,6 +18,7 @@ use soft_phone_sip::{CallId, Instant};
 
 use super::calls::Entry;
 use super::phone::Phone;
+use crate::clock;
 use crate::media::Path;
 use crate::media::quality::Sample;
 use crate::socket::{Phase, Plan};
@@ -24,8 +28,12 @@ use crate::state::{CallState, Cause};
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long it may take when the server is there again: where addresses are as they were, the way is found again by the next
 /// check of it, and a restart would only cost the sound that comes already.
-const RETURN: Duration = Duration::from_millis(1_500);
-/// How long one try may take, and how many there are.
+const RETURN: Duration = Duration::from_millis(800);
+/// How long a restart may wait for its answer, and what follows for the way. Nothing is given up when the call begins anew
+/// after it.
+const FIRST_TRY: Duration = Duration::from_secs(3);
+const CHECKS: Duration = Duration::from_millis(800);
+/// How long any other try may take, and how many there are in all.
 const TRY: Duration = Duration::from_secs(10);
 const TRIES: u8 = 4;
 /// While the connection is in doubt, it is looked at so often whether a try can be made.
@@ -47,17 +55,36 @@ pub struct Repair {
     moved: bool,
     /// The browser has given the way up: it does not come back by itself.
     failed: bool,
-    /// Looks at the statistics in which nothing came.
+    /// Looks at the statistics in which nothing came; [`SEEN_TO`] when nothing more is to be done about it.
     idle: u8,
-    /// The call was taken up from another page: its way is still to be found for the first time.
-    pub resumed: bool,
+    doubt: Doubt,
+    /// The media are new: their way is still to be found for the first time.
+    pub anew: bool,
+    /// The call was taken up from another page, and ends when `at` comes.
+    once: bool,
 }
+
+/// Something has happened that packets may not have survived: where none comes until the next look there is no way, whatever
+/// the browser says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Doubt {
+    #[default]
+    None,
+    /// The next look is what the one behind it is compared with.
+    Begun,
+    Looking,
+}
+
+/// Packets that do not come although all was done: the far end is silent.
+const SEEN_TO: u8 = u8::MAX;
 
 /// What is to be done about a way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     /// ICE begins anew.
     Restart,
+    /// The call does.
+    Anew,
     /// No more tries.
     GiveUp(Cause),
 }
@@ -65,14 +92,73 @@ enum Step {
 impl Repair {
     /// Of a call whose first way must be found until then.
     pub fn resumed(deadline: Instant) -> Repair {
-        Repair { at: Some(deadline), resumed: true, ..Repair::default() }
+        Repair { at: Some(deadline), anew: true, once: true, ..Repair::default() }
+    }
+
+    /// Whether it matters soon how packets come.
+    pub fn is_urgent(&self) -> bool {
+        self.doubt != Doubt::None || self.at.is_some()
+    }
+
+    /// Packets `come`, or not; `found`: the browser says that there is a way.
+    fn handle_look(&mut self, now: Instant, come: bool, found: bool) {
+        if self.doubt == Doubt::Begun {
+            self.doubt = Doubt::Looking;
+        } else if come && found && !self.anew {
+            *self = Repair::default();
+        } else if come {
+            self.idle = 0;
+        } else {
+            self.idle = self.idle.saturating_add(1);
+            let stalled = self.idle == STALLED || self.doubt == Doubt::Looking;
+            // A way that is known to be gone is seen to already.
+            if stalled && self.at.is_none() {
+                self.since.get_or_insert(now);
+                self.at = Some(now);
+            }
+        }
+    }
+
+    /// The answer to an offer of ours is in force.
+    pub fn handle_answer(&mut self, now: Instant) {
+        if self.tries == 1 && !self.anew {
+            self.at = self.at.map(|at| at.min(now + CHECKS));
+        }
+    }
+
+    /// Whether nothing more is to be done: packets had stopped, ICE has begun anew, and the way still stands.
+    fn handle_stall(&mut self, now: Instant, found: bool) -> bool {
+        let due = self.at.is_some_and(|at| now >= at);
+        let over = due && found && self.tries > 0 && self.idle >= STALLED && self.doubt == Doubt::None && !self.anew;
+        if over {
+            *self = Repair { idle: SEEN_TO, ..Repair::default() };
+        }
+        over
+    }
+
+    /// There is a way; whether it has to be looked at.
+    fn handle_found(&mut self) -> bool {
+        let before = std::mem::take(self);
+        if before.anew || before.idle >= STALLED {
+            self.idle = SEEN_TO;
+        } else if before.tries > 0 {
+            // The far end may go on to send on the way before the restart, as Asterisk does while that looks alive.
+            self.tries = before.tries;
+            self.doubt = Doubt::Begun;
+        }
+        self.doubt != Doubt::None
+    }
+
+    /// Whether there is another try to come.
+    pub fn has_tries(&self) -> bool {
+        !self.once && self.at.is_some() && self.tries < TRIES
     }
 
     /// The way is silent, or has failed for good.
     fn handle_gone(&mut self, now: Instant, for_good: bool) {
         self.since.get_or_insert(now);
         self.failed |= for_good;
-        if for_good && self.tries == 0 && !self.resumed {
+        if for_good && self.tries == 0 && !self.once {
             self.at = Some(now);
         }
         self.at.get_or_insert(if self.moved { now } else { now + PATIENCE });
@@ -91,7 +177,7 @@ impl Repair {
 
     /// The network is another one, perhaps; `sound`: packets seem to find their way.
     fn handle_move(&mut self, now: Instant, sound: bool) {
-        if self.resumed {
+        if self.once {
             return;
         }
         self.moved = true;
@@ -104,7 +190,7 @@ impl Repair {
     /// What is due; `server`: the connection to it is there.
     fn handle_timeout(&mut self, now: Instant, server: bool) -> Option<Step> {
         self.at.take_if(|at| now >= *at)?;
-        if self.resumed {
+        if self.once {
             return Some(Step::GiveUp(Cause::MediaFailed));
         }
         let last = *self.since.get_or_insert(now) + LONGEST;
@@ -121,8 +207,9 @@ impl Repair {
         self.tries += 1;
         self.moved = false;
         self.failed = false;
-        self.at = Some(now + TRY);
-        Some(Step::Restart)
+        let restart = self.tries == 1 && !self.anew;
+        self.at = Some(now + if restart { FIRST_TRY } else { TRY });
+        Some(if restart { Step::Restart } else { Step::Anew })
     }
 }
 
@@ -133,10 +220,14 @@ impl Phone {
         let stands = entry.is_established();
         match path {
             Path::Found => {
-                let resumed = std::mem::take(&mut entry.repair).resumed;
+                let anew = entry.repair.anew;
+                let look = entry.repair.handle_found();
                 entry.shared.facts.borrow_mut().cut = false;
-                if resumed {
+                if anew {
                     self.on_resumed(key);
+                }
+                if look {
+                    self.look_soon();
                 }
             }
             // Before the call stands there is nothing to go back to.
@@ -177,7 +268,7 @@ impl Phone {
     pub(super) fn on_recover(&mut self, now: Instant, call: CallId) {
         let Some(key) = self.key_of_sip(call) else { return };
         let Some(entry) = self.entry(key) else { return };
-        if entry.repair.resumed {
+        if entry.repair.once {
             return self.restart_at(key);
         }
         let found = entry.has_way();
@@ -185,8 +276,10 @@ impl Phone {
         if entry.repair.at.is_some_and(|at| now >= at) {
             return self.repair(now, key);
         }
+        entry.repair.doubt = Doubt::Begun;
         entry.line.renew = true;
         self.pursue(key);
+        self.look_soon();
     }
 
     /// Tries that are due.
@@ -202,13 +295,18 @@ impl Phone {
         let (server, doubted) = (self.has_server(), self.plan.as_ref().is_some_and(Plan::is_doubted));
         let Some(entry) = self.entry(key) else { return };
         // An offer on a connection that is dead may arrive behind the one on the next, and undo it.
-        if doubted && !entry.repair.resumed && entry.repair.at.is_some_and(|at| now >= at) {
+        if doubted && !entry.repair.once && entry.repair.at.is_some_and(|at| now >= at) {
             entry.repair.at = Some(now + LOOK_AGAIN);
+            return;
+        }
+        let found = entry.has_way();
+        if entry.repair.handle_stall(now, found) {
             return;
         }
         match entry.repair.handle_timeout(now, server) {
             None => {}
             Some(Step::Restart) => self.restart_at(key),
+            Some(Step::Anew) => self.begin_anew(now, key),
             Some(Step::GiveUp(Cause::MediaFailed)) => self.fail_at(now, key, None),
             Some(Step::GiveUp(cause)) => {
                 entry.verdict.get_or_insert((cause, None));
@@ -222,20 +320,19 @@ impl Phone {
         self.plan.as_ref().map(Plan::phase) == Some(Phase::Open)
     }
 
-    /// Packets that stop although the way stands: the far end, or something between, has lost it. One new beginning; a
-    /// far end that is only silent is not hung up on.
-    pub(super) fn watch_for_stall(&mut self, key: u64, before: &Sample, now: &Sample) {
+    /// Packets that stop although the way stands: the far end, or something between, has lost it. One new beginning, or two
+    /// where there is a reason; a far end that is only silent is not hung up on.
+    pub(super) fn watch_for_stall(&mut self, key: u64, before: Option<&Sample>, now: &Sample) {
         let server = self.has_server();
         let Some(entry) = self.entry(key) else { return };
         let speaking = entry.state() == CallState::Active && !entry.shared.facts.borrow().remote_held;
-        if !speaking || now.received == 0.0 || now.received > before.received {
+        if !speaking || now.received == 0.0 {
             entry.repair.idle = 0;
-            return;
-        }
-        entry.repair.idle = entry.repair.idle.saturating_add(1);
-        // What is in doubt is not there, and a way that is known to be gone is seen to already.
-        if entry.repair.idle == STALLED && server && entry.repair.at.is_none() {
-            self.restart_at(key);
+        } else if server {
+            let (at, found) = (clock::now(), entry.has_way());
+            let come = before.is_none_or(|before| now.received > before.received);
+            entry.repair.handle_look(at, come, found);
+            self.repair_due(at);
         }
     }
 }
@@ -249,18 +346,31 @@ mod tests {
     }
 
     const RESTART: Option<Step> = Some(Step::Restart);
+    const ANEW: Option<Step> = Some(Step::Anew);
+
+    /// The second try and those behind it, with media of its own each.
+    fn begin_anew(repair: &mut Repair, now: Instant) {
+        assert_eq!(repair.handle_timeout(now, true), ANEW);
+        repair.anew = true;
+    }
 
     #[test]
     fn a_silent_way_has_three_seconds_and_four_tries() {
         let mut repair = Repair::default();
         repair.handle_gone(at(10), false);
         assert_eq!(repair.handle_timeout(at(12), true), None);
-        for now in [13, 23, 33, 43] {
-            assert_eq!(repair.at, Some(at(now)));
-            assert_eq!(repair.handle_timeout(at(now), true), RESTART);
-            repair.handle_gone(at(now), true);
+        assert_eq!(repair.at, Some(at(13)));
+        assert_eq!(repair.handle_timeout(at(13), true), RESTART);
+        assert_eq!(repair.at, Some(at(13) + FIRST_TRY));
+        for _ in 0..3 {
+            repair.handle_gone(at(13), true);
+            assert!(repair.has_tries());
+            let due = repair.at.expect("another try");
+            begin_anew(&mut repair, due);
+            assert_eq!(repair.at, Some(due + TRY));
         }
-        assert_eq!(repair.handle_timeout(at(53), true), Some(Step::GiveUp(Cause::MediaFailed)));
+        assert!(!repair.has_tries());
+        assert_eq!(repair.handle_timeout(at(13) + FIRST_TRY + 3 * TRY, true), Some(Step::GiveUp(Cause::MediaFailed)));
     }
 
     #[test]
@@ -283,8 +393,12 @@ mod tests {
             assert_eq!(repair.handle_timeout(at(now), false), None);
         }
         repair.handle_server(at(100), false);
-        for now in [100, 110, 120] {
-            assert_eq!(repair.handle_timeout(at(now), true), RESTART);
+        assert_eq!(repair.handle_timeout(at(100), true), RESTART);
+        // The answer is there after half a second: a way is found soon, or not at all.
+        repair.handle_answer(at(100) + CHECKS / 2);
+        assert_eq!(repair.handle_timeout(at(101), true), None);
+        for now in [102, 112] {
+            begin_anew(&mut repair, at(now));
         }
     }
 
@@ -294,8 +408,8 @@ mod tests {
         repair.handle_gone(at(10), false);
         assert_eq!(repair.handle_timeout(at(13), false), None);
         repair.handle_server(at(20), false);
-        assert_eq!(repair.handle_timeout(at(21), true), None);
-        assert_eq!(repair.handle_timeout(at(22), true), RESTART);
+        assert_eq!(repair.handle_timeout(at(20) + RETURN / 2, true), None);
+        assert_eq!(repair.handle_timeout(at(20) + RETURN, true), RESTART);
         // On another network there is nothing to wait for.
         let mut repair = Repair::default();
         repair.handle_gone(at(10), false);
@@ -308,11 +422,14 @@ mod tests {
     fn tries_that_the_server_never_got_are_made_again() {
         let mut repair = Repair::default();
         repair.handle_gone(at(0), true);
-        for now in [0, 10, 20, 30] {
-            assert_eq!(repair.handle_timeout(at(now), true), RESTART);
+        assert_eq!(repair.handle_timeout(at(0), true), RESTART);
+        for now in [3, 13, 23] {
+            begin_anew(&mut repair, at(now));
         }
-        repair.handle_server(at(35), false);
-        assert_eq!(repair.handle_timeout(at(35), true), RESTART);
+        repair.handle_server(at(25), false);
+        // A restart of media that never found a way is worth nothing.
+        begin_anew(&mut repair, at(25));
+        assert!(repair.has_tries());
     }
 
     #[test]
@@ -323,6 +440,69 @@ mod tests {
         assert_eq!(repair.at, Some(at(130)));
         assert_eq!(repair.handle_timeout(at(129), false), None);
         assert_eq!(repair.handle_timeout(at(130), false), Some(Step::GiveUp(Cause::Network)));
+    }
+
+    #[test]
+    fn packets_that_stop_for_six_seconds_cost_one_restart() {
+        let mut repair = Repair::default();
+        for now in [2, 4] {
+            repair.handle_look(at(now), false, true);
+            assert_eq!(repair.at, None);
+        }
+        repair.handle_look(at(6), false, true);
+        assert_eq!(repair.handle_timeout(at(6), true), RESTART);
+        assert!(!repair.handle_found());
+        for now in 7..300 {
+            repair.handle_look(at(now), false, true);
+            assert_eq!(repair.at, None, "the far end is only silent");
+        }
+        repair.handle_look(at(300), true, true);
+        for now in [302, 304, 306] {
+            repair.handle_look(at(now), false, true);
+        }
+        assert_eq!(repair.handle_timeout(at(306), true), RESTART);
+        // A browser that has never lost the way does not say that it is found.
+        repair.handle_answer(at(306));
+        repair.handle_look(at(306), false, true);
+        assert!(!repair.handle_stall(at(306), true));
+        assert!(repair.handle_stall(at(307), true));
+        assert_eq!(repair.at, None);
+    }
+
+    #[test]
+    fn a_way_in_doubt_is_believed_when_packets_come() {
+        let mut repair = Repair { doubt: Doubt::Begun, ..Repair::default() };
+        repair.handle_look(at(10), true, true);
+        assert!(repair.is_urgent(), "they may have come before there was a doubt");
+        repair.handle_look(at(11), true, true);
+        assert_eq!((repair.is_urgent(), repair.at), (false, None));
+
+        let mut repair = Repair { doubt: Doubt::Begun, ..Repair::default() };
+        repair.handle_look(at(10), true, true);
+        repair.handle_look(at(11), false, true);
+        assert_eq!(repair.handle_timeout(at(11), true), RESTART);
+        // Found, but nothing comes by it: the call begins anew, and what comes then is all that there is.
+        assert!(repair.handle_found());
+        repair.handle_look(at(12), false, true);
+        repair.handle_look(at(13), false, true);
+        begin_anew(&mut repair, at(13));
+        // The answer to a restart that comes late says nothing of the new media.
+        repair.handle_answer(at(13));
+        assert_eq!(repair.at, Some(at(13) + TRY));
+        assert!(!repair.handle_found());
+        repair.handle_look(at(15), false, true);
+        assert_eq!(repair.at, None);
+    }
+
+    #[test]
+    fn a_restart_is_over_when_packets_come_on_the_way_that_there_was() {
+        let mut repair = Repair::default();
+        repair.handle_gone(at(10), true);
+        assert_eq!(repair.handle_timeout(at(10), true), RESTART);
+        repair.handle_look(at(11), true, false);
+        assert!(repair.at.is_some(), "they came before the way was lost");
+        repair.handle_look(at(11), true, true);
+        assert_eq!(repair.at, None);
     }
 
     #[test]

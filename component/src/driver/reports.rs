@@ -4,6 +4,7 @@ use soft_phone_sip::{self as sip, Body, CallId, Instant};
 use wasm_bindgen::JsValue;
 
 use super::calls::{BUSY, MOST, NOT_ACCEPTABLE};
+use super::lines::REQUEST_PENDING;
 use super::output::Output;
 use super::phone::Phone;
 use crate::failure::Failure;
@@ -100,6 +101,9 @@ impl Phone {
     }
 
     pub(super) fn on_offer(&mut self, now: Instant, call: CallId, offer: Option<Body>) {
+        if self.is_taken_over(call) {
+            return self.with_agent(|agent| agent.reject_offer(now, call, REQUEST_PENDING));
+        }
         match self.media(call) {
             Some(media) => media.renew(offer.map(text_of)),
             None => self.with_agent(|agent| agent.reject_offer(now, call, NOT_ACCEPTABLE)),
@@ -107,6 +111,9 @@ impl Phone {
     }
 
     pub(super) fn on_answer(&mut self, call: CallId, answer: Body) {
+        if self.is_of_the_past(call) {
+            return;
+        }
         if let Some(media) = self.media(call) {
             media.renewed(text_of(answer));
         }
@@ -115,7 +122,7 @@ impl Phone {
     pub(super) fn on_state(&mut self, call: CallId, state: CallState) {
         let Some(entry) = self.calls.iter().find(|entry| entry.sip == Some(call)) else { return };
         // The end is told when it is complete, with its cause; a call that was taken up is what it was before.
-        if state != CallState::Ended && !(entry.repair.resumed && state == CallState::Active) {
+        if state != CallState::Ended && !(entry.repair.anew && state == CallState::Active) {
             let key = entry.key;
             self.move_to(key, state);
         }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use super::asterisk_is_idle;
 use crate::asterisk::SERVER;
 use crate::browser::{self, Kind, Setting, Voice};
-use crate::namespace::cut;
+use crate::namespace::{cut, cut_media, roam};
 use crate::phone::{Phone, account};
 use crate::relay::Relay;
 use crate::rig::Rig;
@@ -60,7 +60,8 @@ async fn registered_again(phone: &Phone, start: Instant, limit: Duration) -> Res
 
 /// Waits until more packets come than `before`, and tells how long that took since `start`.
 async fn heard_again(phone: &Phone, before: &Value, start: Instant) -> Result<Duration> {
-    phone.browser.until(&format!("probe.packets().then(now => now > {before})"), 10 * BACK).await?;
+    let more = format!("probe.packets().then(now => now.some((count, nth) => count > ({before}[nth] ?? 0)))");
+    phone.browser.until(&more, 10 * BACK).await?;
     let took = start.elapsed();
     ensure!(took <= BACK, "media after {took:.1?}");
     Ok(took)
@@ -157,6 +158,52 @@ pub async fn turn(rig: &Rig) -> Result<()> {
     let kinds = "return [...new Set(probe.sent('INVITE').flatMap(it => it.text.match(/ typ [a-z]+/g) ?? []))]";
     let kinds = phone.browser.run(kinds, Value::Null).await?;
     ensure!(kinds == json!([" typ relay"]), "{kinds}");
+    goes_on_and_ends(rig, &phone).await
+}
+
+/// Where Asterisk's media are, by its last answer.
+const MEDIA_PORT: &str =
+    "return Number(probe.wire.findLast(it => !it.out && /^m=audio /m.test(it.text)).text.match(/^m=audio (\\d+)/m)[1])";
+
+/// The server is another one when it is back, whose media are elsewhere: nothing that goes where they were arrives.
+async fn elsewhere(rig: &Rig, kind: Kind) -> Result<()> {
+    let relay = relay().await?;
+    let phone = in_call(rig, kind, Setting::default(), &relay.url(), Value::Null).await?;
+    let port = serde_json::from_value(phone.browser.run(MEDIA_PORT, Value::Null).await?)?;
+    relay.cut(true);
+    phone.says("No connection to the phone server").await?;
+    let _gone = cut_media(port)?;
+    let before = phone.browser.run("return probe.packets()", Value::Null).await?;
+    relay.cut(false);
+    let start = Instant::now();
+    let (heard, registered) = tokio::join!(heard_again(&phone, &before, start), registered_again(&phone, start, BACK));
+    println!("  media {:.1?}, registered {:.1?} after the server was back", heard?, registered?);
+    goes_on_and_ends(rig, &phone).await
+}
+
+/// Chromium.
+pub async fn address(rig: &Rig) -> Result<()> {
+    elsewhere(rig, Kind::Chromium).await
+}
+
+/// Firefox.
+pub async fn address_firefox(rig: &Rig) -> Result<()> {
+    elsewhere(rig, Kind::Firefox).await
+}
+
+/// From one network to another, as from radio to cable: the connection breaks, and media find no way from where they went. In
+/// Firefox: on a machine that has only a loopback interface Chromium knows 127.0.0.1 and no other address.
+pub async fn roaming_firefox(rig: &Rig) -> Result<()> {
+    let relay = relay().await?;
+    let phone = in_call(rig, Kind::Firefox, Setting::default(), &relay.url(), Value::Null).await?;
+    relay.cut(true);
+    let _elsewhere = roam()?;
+    phone.until("probe.phone().registration !== 'registered'").await?;
+    let before = phone.browser.run("return probe.packets()", Value::Null).await?;
+    relay.cut(false);
+    let start = Instant::now();
+    let (heard, registered) = tokio::join!(heard_again(&phone, &before, start), registered_again(&phone, start, BACK));
+    println!("  media {:.1?}, registered {:.1?} after there was a network", heard?, registered?);
     goes_on_and_ends(rig, &phone).await
 }
 
