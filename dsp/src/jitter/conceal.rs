@@ -155,14 +155,35 @@ impl Concealer {
         self.lag = period.lag.clamp(1, self.excitation.len());
         self.voicing = ((period.correlation - 0.3) / 0.5).clamp(0.0, 1.0);
         window(&past[past.len() - length..], &self.window, &mut self.windowed);
+        self.go_on(past);
+        self.background_memory = [0.0; HIGHEST];
+    }
+
+    /// The filter of what is in the window, driven by the last pitch period of `past` from where that ended.
+    fn go_on(&mut self, past: &[f32]) {
         self.filter.analyse(&self.windowed, self.rate);
         let order = self.filter.order();
         self.filter.residual(&past[past.len() - self.lag - order..], &mut self.excitation[..self.lag]);
         self.drive = (energy(&self.excitation[..self.lag]) / self.lag as f32).sqrt();
         self.memory.copy_from_slice(&past[past.len() - HIGHEST..]);
-        self.background_memory = [0.0; HIGHEST];
         self.at = Some(0);
         self.gain = 1.0;
+    }
+
+    /// As [`Self::begin`], into the past: `samples` are what follows a gap, the first of them last, and `other` has the voice
+    /// from before it. False when they are too few.
+    pub fn begin_back(&mut self, samples: &[f32], other: &Self) -> bool {
+        let (length, order) = (self.windowed.len(), self.filter.order());
+        if samples.len() < (other.lag + order).max(length / 2).max(HIGHEST) {
+            return false;
+        }
+        (self.lag, self.voicing) = (other.lag, other.voicing);
+        let missing = length.saturating_sub(samples.len());
+        let there = &samples[samples.len() - (length - missing)..];
+        self.windowed[..missing].fill(0.0);
+        window(there, &self.window[missing..], &mut self.windowed[missing..]);
+        self.go_on(samples);
+        true
     }
 
     /// The next samples.

@@ -12,13 +12,13 @@ pub struct JitterConfig {
     pub max_playout_delay_ms: f32,
     /// Least that it adds, ms: 0 to 500. For hosts that are not always in time themselves.
     pub min_playout_delay_ms: f32,
-    /// What a packet in a hundred that comes too late is worth, ms of delay: 0 to 20. More: later and smoother.
+    /// What a packet in a hundred that comes too late is worth, ms of delay: 0 to 100. More: later and smoother.
     pub late_packet_ms: f32,
 }
 
 impl Default for JitterConfig {
     fn default() -> Self {
-        Self { max_playout_delay_ms: 500.0, min_playout_delay_ms: 0.0, late_packet_ms: 3.0 }
+        Self { max_playout_delay_ms: 500.0, min_playout_delay_ms: 0.0, late_packet_ms: 25.0 }
     }
 }
 
@@ -31,6 +31,6 @@ impl JitterConfig {
         };
         between("maxPlayoutDelayMs", self.max_playout_delay_ms, 40.0, 2_000.0)?;
         between("minPlayoutDelayMs", self.min_playout_delay_ms, 0.0, 500.0)?;
-        between("latePacketMs", self.late_packet_ms, 0.0, 20.0)
+        between("latePacketMs", self.late_packet_ms, 0.0, 100.0)
     }
 }

@@ -3,13 +3,20 @@
 //! A packet's *transit* is the time at which it could be played first, less its timestamp. Sender and receiver have no
 //! common clock, so that only differences between transits mean anything; the least one of the last minute counts as 0.
 //! Whoever plays a timestamp `t` at time `t + θ` has all packets in time whose transit is at most `θ`.
+//!
+//! A delay that moves is heard more than one that is a little too long: the signal is stretched with every step. So what
+//! counts are many packets, and what came last only where it is much worse.
 
 use super::JitterConfig;
 
-/// Packets over which transits are looked at: 10 s of packets of 20 ms.
-const WINDOW: usize = 500;
-/// Packets that tell that things are getting worse.
+/// Packets over which transits are looked at: 15 s of packets of 20 ms.
+const WINDOW: usize = 750;
+/// Packets that tell that things are getting worse, and what one of them that comes too late counts for.
 const RECENT: usize = 50;
+const RECENT_WEIGHT: f64 = 0.25;
+/// The delay that is worth twice what so many ms without it would be: who speaks hears little of 100 ms and much of 300 (the
+/// impairment `Idd` of ITU-T G.107).
+const DEAR_MS: f64 = 300.0;
 /// Blocks of which the fastest packet is kept, and how long one is, ms.
 const BLOCKS: usize = 6;
 const BLOCK_MS: f64 = 10_000.0;
@@ -47,10 +54,13 @@ impl Window {
         self.sorted.insert(place, value);
     }
 
-    /// The delay at which delay and weighted share of late packets come to the least sum.
-    fn cheapest(&self, weight: f64) -> Option<f64> {
+    /// The delay at which delay and weighted share of late packets come to the least sum; `least` is none.
+    fn cheapest(&self, weight: f64, least: f64) -> Option<f64> {
         let count = self.sorted.len() as f64;
-        let cost = |(place, value): (usize, &f64)| (value + weight * (count - 1.0 - place as f64) / count, *value);
+        let cost = |(place, value): (usize, &f64)| {
+            let delay = (value - least).max(0.0);
+            (delay + delay * delay / DEAR_MS + weight * (count - 1.0 - place as f64) / count, *value)
+        };
         self.sorted.iter().enumerate().map(cost).min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, value)| value)
     }
 }
@@ -106,8 +116,9 @@ impl DelayEstimator {
         self.fastest[0] = self.fastest[0].min(transit);
         self.window.push(transit);
         self.recent.push(transit);
-        let long = self.window.cheapest(self.late);
-        let recent = self.recent.cheapest(self.late);
+        let least = self.window.sorted.first().copied().unwrap_or(transit);
+        let long = self.window.cheapest(self.late, least);
+        let recent = self.recent.cheapest(self.late * RECENT_WEIGHT, least);
         self.target = long.zip(recent).map(|(long, recent)| long.max(recent));
     }
 
@@ -125,5 +136,62 @@ impl DelayEstimator {
     pub fn fastest(&self) -> Option<f64> {
         let fastest = self.fastest.iter().fold(f64::INFINITY, |least, value| least.min(*value));
         fastest.is_finite().then_some(fastest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is aimed at behind each of so many packets of 20 ms.
+    fn targets(packets: usize, transit: impl Fn(usize) -> f64) -> Vec<f64> {
+        let mut delays = DelayEstimator::new(&JitterConfig::default());
+        let aimed = (0..packets).map(|k| {
+            let (stream, transit) = (20.0 * k as f64, transit(k));
+            delays.arrived(stream + transit, stream + transit, stream);
+            delays.target().unwrap()
+        });
+        aimed.collect()
+    }
+
+    #[test]
+    fn stalls_that_come_again_and_again_are_waited_for_all_the_time() {
+        // 40 ms in which nothing comes, every second and a half; then it comes at once.
+        let aimed = targets(3_000, |k| 5.0 + [40.0, 20.0].get(k % 75).copied().unwrap_or_default());
+        assert!(aimed[750..].iter().all(|target| *target == aimed[750] && (25.0..=45.0).contains(target)), "{aimed:?}");
+        // One in a minute is not.
+        let aimed = targets(3_000, |k| if k == 1_500 { 45.0 } else { 5.0 });
+        assert_eq!(aimed[2_999], 5.0);
+    }
+
+    #[test]
+    fn what_grows_worse_is_followed_within_a_second_and_forgotten_within_half_a_minute() {
+        let aimed = targets(3_500, |k| if (1_000..2_000).contains(&k) { 5.0 + 10.0 * (k % 10) as f64 } else { 5.0 });
+        assert_eq!(aimed[999], 5.0);
+        assert!(
+            (45.0..=95.0).contains(&aimed[1_050]) && (65.0..=95.0).contains(&aimed[1_999]),
+            "{} {}",
+            aimed[1_050],
+            aimed[1_999]
+        );
+        assert_eq!(aimed[3_499], 5.0);
+    }
+
+    #[test]
+    fn the_longer_the_delay_is_the_less_is_more_of_it_worth() {
+        // One packet in a hundred takes 15 ms more than others do.
+        let share = |delay: f64| {
+            let aimed = targets(1_000, |k| {
+                if k % 100 == 0 {
+                    delay + 15.0
+                } else if k % 2 == 0 {
+                    delay
+                } else {
+                    0.0
+                }
+            });
+            aimed[999] - delay
+        };
+        assert_eq!((share(20.0), share(200.0)), (15.0, 0.0));
     }
 }

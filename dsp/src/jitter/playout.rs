@@ -7,10 +7,11 @@
 //!   playing, where the signal ends:
 //!     next packet there ──► decode, merged with what was concealed
 //!     a later one there ──► a copy of the missing one, else conceal what is missing, then decode
-//!     nothing there     ──► conceal until something comes; the delay grows by as much
+//!     nothing there     ──► conceal until something comes; the delay grows by as much, up to the target
 //!     a pause begins    ──► the sender's noise until something comes; the delay can be whatever it should
 //!   playing, else:
-//!     delay above target ──► leave a pitch period out      delay below ──► play one twice
+//!     delay above target ──► leave a pitch period out, where nobody speaks if that comes soon
+//!     delay below        ──► play one twice
 //! ```
 
 use super::delay::DelayEstimator;
@@ -26,14 +27,14 @@ const START_MS: f64 = 10.0;
 /// How far ahead is decoded what is there, so that there is something to stretch, ms.
 const AHEAD_MS: usize = 40;
 /// Delay above and below the target that is left alone, ms.
-const ABOVE_MS: f64 = 6.0;
+const ABOVE_MS: f64 = 10.0;
 /// How far beyond the target one step up may go, so that there is a period that fits, ms.
 const BEYOND_MS: f64 = 5.0;
 const BELOW_MS: f64 = 0.1;
 /// How much less alike the signal may be where it is slowed down, for each frame that this has waited.
 const IMPATIENCE: f32 = 0.004;
-/// How much later than the target a packet that comes too late may make everything, ms.
-const LATER_MS: f64 = 60.0;
+/// The same where a period is to be left out of a voice: there is nothing to lose but delay, and a pause may come.
+const PATIENCE: f32 = 0.0003;
 
 /// Where the stream is being played.
 #[derive(Clone, Debug, Default)]
@@ -55,8 +56,9 @@ pub(crate) struct Playout {
     pause: bool,
     /// Frames until the next cut.
     rest: u32,
-    /// Frames that have waited for a place at which to slow down.
+    /// Frames that have waited for a place at which to slow down, and for one at which to make up for delay.
     short: u32,
+    long: u32,
     /// A voice that fades out, because another took over.
     fading: Option<usize>,
     /// What that one gives, 10 ms at the card's rate.
@@ -240,8 +242,9 @@ impl Stage<'_> {
                     continue;
                 }
             } else if playout.concealed > 0 {
-                // It is late. Either all is later from now on, or what was concealed in its place is left out of it.
-                let later = now + self.pending_ms(playout) - ms(first.time) - self.target() - LATER_MS;
+                // It is late. Where the delay is short of the target, all is later from now on; beyond that what was
+                // concealed in its place is left out of it, for what makes up for it later is heard as well.
+                let later = now + self.pending_ms(playout) - ms(first.time) - self.target();
                 let skipped = ((later * FLICKS_PER_MS) as i64).clamp(0, playout.concealed);
                 playout.next += skipped;
                 playout.concealed -= skipped;
@@ -308,6 +311,8 @@ impl Stage<'_> {
             None => Ok(0),
         };
         let lost = playout.goes_on(entry.sequence, decoded.is_ok());
+        // In a pause nothing is missing.
+        let concealed = if playout.pause { 0 } else { (playout.concealed * i64::from(rate) / FLICKS) as usize };
         playout.line = entry.line;
         playout.pause = line.decoder.is_silence(self.packets.payload(&entry));
         self.packets.pop();
@@ -327,7 +332,7 @@ impl Stage<'_> {
         if voice.concealer.is_active() {
             let lag = voice.concealer.lag();
             let (longer, shorter) = if over > 0.0 { (lag / 2, lag) } else { (lag, lag / 2) };
-            voice.merge(count, longer, shorter);
+            voice.merge(count, longer, shorter, concealed);
         }
         playout.next = entry.time + entry.duration;
         playout.concealed = 0;
@@ -376,17 +381,16 @@ impl Stage<'_> {
         }
         let per_ms = f64::from(voice.rate()) / 1_000.0;
         let background = voice.concealer.background_power();
-        if over >= -BELOW_MS {
-            playout.short = 0;
-        }
+        playout.short = if over < -BELOW_MS { playout.short + 1 } else { 0 };
+        playout.long = if over > ABOVE_MS { playout.long + 1 } else { 0 };
         let changed = if over > ABOVE_MS {
             let spare = voice.signal.pending().saturating_sub(voice.frame.len());
             let likeness = if over > 100.0 {
                 0.3
-            } else if over > 40.0 {
+            } else if over > 60.0 {
                 0.5
             } else {
-                0.7
+                (1.0 - PATIENCE * playout.long as f32).max(0.7)
             };
             let cut = Cut { most: ((over * per_ms) as usize).min(spare), likeness, background };
             accelerate(&mut voice.signal, &mut voice.finder, cut)
@@ -396,7 +400,6 @@ impl Stage<'_> {
                 likeness: 0.7 - IMPATIENCE * playout.short as f32,
                 background,
             };
-            playout.short += 1;
             slow_down(&mut voice.signal, &mut voice.finder, cut)
         } else {
             0

@@ -6,11 +6,11 @@
 use crate::simd::dot;
 
 /// Taps of each phase where the rate rises; half of them look ahead.
-const TAPS: usize = 24;
+const TAPS: usize = 32;
 /// Shape of the window.
 const BETA: f64 = 6.0;
 /// How much of the lower rate's band is kept: the rest is where the filter falls.
-const BAND: f64 = 0.92;
+const BAND: f64 = 0.88;
 
 /// Turns frames of 10 ms at one rate into frames of 10 ms at another.
 #[derive(Clone, Debug)]

@@ -11,6 +11,10 @@ use super::stretch::rise;
 /// Length of the cross-fade from what was concealed, ms. Longer ones were heard more: what was concealed is worse than what
 /// came.
 const MERGE_MS: f32 = 3.0;
+/// How far before what came the concealment is drawn from that, too, ms.
+const BACK_MS: f32 = 10.0;
+/// How much of what came that is drawn from, ms.
+const BEHIND_MS: u32 = 40;
 
 /// Samples of the longest packet that is taken.
 pub(crate) fn longest_packet(rate: u32) -> usize {
@@ -23,6 +27,9 @@ pub(crate) struct Voice {
     pub signal: Signal,
     pub finder: PitchFinder,
     pub concealer: Concealer,
+    /// Goes from what came behind a gap into the past; what came, the first sample last, then what was before it.
+    backwards: Concealer,
+    reversed: Vec<f32>,
     pub resampler: Resampler,
     /// 10 ms at this rate.
     pub frame: Vec<f32>,
@@ -39,6 +46,8 @@ impl Voice {
             signal: Signal::new(rate),
             finder,
             concealer: Concealer::new(rate),
+            backwards: Concealer::new(rate),
+            reversed: Vec::with_capacity((rate / 1_000 * BEHIND_MS) as usize),
             resampler: Resampler::new(rate, card),
             frame: vec![0.0; (rate / 100) as usize],
             tail: vec![0.0; tail],
@@ -85,8 +94,9 @@ impl Voice {
 
     /// Joins `count` decoded samples, which were just put at the end of the signal, to what was concealed before them:
     /// where both are most alike, with a cross-fade. To be alike, up to `longer` samples of concealment are put between
-    /// or up to `shorter` of the decoded ones left out. Gives back by how many samples the signal became longer.
-    pub fn merge(&mut self, count: usize, longer: usize, shorter: usize) -> isize {
+    /// or up to `shorter` of the decoded ones left out. Of what waits, the last `concealed` samples before them were not
+    /// sent. Gives back by how many samples the signal became longer.
+    pub fn merge(&mut self, count: usize, longer: usize, shorter: usize, concealed: usize) -> isize {
         let overlap = self.finder.samples(MERGE_MS).min(count);
         let longer = longer.min(self.tail.len() - overlap);
         let shorter = shorter.min(count - overlap);
@@ -132,10 +142,38 @@ impl Voice {
         if skipped > 0 {
             ahead.copy_within(start + skipped..start + count, start);
         }
-        for (n, sample) in ahead[start + added..start + added + overlap].iter_mut().enumerate() {
-            *sample = tail[added + n] + rise(n, overlap) * (*sample - tail[added + n]);
+        let joint = start + added;
+        if !self.draw_back(joint, count - skipped, concealed + added) {
+            let (_, ahead) = self.signal.split();
+            for (n, (sample, tail)) in ahead[joint..joint + overlap].iter_mut().zip(&self.tail[added..]).enumerate() {
+                *sample = tail + rise(n, overlap) * (*sample - tail);
+            }
         }
         self.signal.retract(skipped);
         shift
+    }
+
+    /// Leads what was concealed before `joint`, up to `concealed` samples of those that wait, to the `count` samples behind
+    /// it: what came tells of the end of a gap as what was before it tells of its beginning. What came is left as it is. False
+    /// when there is too little of either.
+    fn draw_back(&mut self, joint: usize, count: usize, concealed: usize) -> bool {
+        let back = concealed.min(joint).min(self.finder.samples(BACK_MS));
+        if back <= self.finder.samples(MERGE_MS) {
+            return false;
+        }
+        let (_, ahead) = self.signal.split();
+        self.reversed.clear();
+        self.reversed.extend(ahead[joint..].iter().take(self.reversed.capacity().min(count)).rev());
+        if !self.backwards.begin_back(&self.reversed, &self.concealer) {
+            return false;
+        }
+        self.reversed.truncate(back);
+        self.backwards.generate(&mut self.reversed);
+        self.backwards.end();
+        let steps = self.reversed.len();
+        for (n, (sample, backwards)) in ahead[..joint].iter_mut().rev().zip(&self.reversed).enumerate() {
+            *sample = backwards + rise(n, steps) * (*sample - backwards);
+        }
+        true
     }
 }
