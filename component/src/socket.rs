@@ -110,6 +110,12 @@ enum Pings {
     Answered,
 }
 
+/// Whether this answers a keep-alive of ours (RFC 5626 §3.5.1). Two line ends are a keep-alive of the server's own: Asterisk
+/// sends one every 90 s, and answers none.
+pub fn is_pong(bytes: &[u8]) -> bool {
+    bytes == b"\r\n"
+}
+
 /// Decides about the connection.
 #[derive(Debug)]
 pub struct Plan {

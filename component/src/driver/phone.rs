@@ -29,7 +29,7 @@ use crate::media::receive;
 use crate::names;
 use crate::record::Record;
 use crate::socket::link::{self, Link};
-use crate::socket::{Action, Phase, Plan};
+use crate::socket::{Action, Phase, Plan, is_pong};
 use crate::state::{Call, DeviceKind, Devices, EpochMillis, PhoneState, Problem, Registration, RegistrationState};
 
 /// Why the registrar refused, as it said.
@@ -298,9 +298,8 @@ impl Phone {
                 }
             }
             link::Report::Data(bytes) => {
-                let blank = bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n'));
-                plan.handle_data(now, blank);
-                if blank {
+                plan.handle_data(now, is_pong(&bytes));
+                if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n')) {
                     return;
                 }
                 self.trace.note(clock::epoch_millis(), false, &bytes);

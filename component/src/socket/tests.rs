@@ -22,6 +22,14 @@ fn opens(url: &str) -> Vec<Action> {
 }
 
 #[test]
+fn only_one_line_end_answers_a_keep_alive() {
+    assert!(is_pong(b"\r\n"));
+    for other in [&b"\r\n\r\n"[..], b"", b"\n", b"SIP/2.0 200 OK\r\n\r\n"] {
+        assert!(!is_pong(other), "{other:?}");
+    }
+}
+
+#[test]
 fn the_next_server_is_tried_at_once_and_the_first_after_a_wait() {
     let mut plan = plan(&[A, B]);
     plan.start(at(0));

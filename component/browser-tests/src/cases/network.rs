@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use crate::asterisk::SECURE_SERVER;
+use crate::asterisk::{SECURE_SERVER, SERVER};
 use crate::browser::{Kind, Voice};
 use crate::phone::{Phone, account, in_call};
 use crate::relay::{Relay, Way, with_body};
@@ -88,15 +88,39 @@ pub async fn trickled_candidates(rig: &Rig) -> Result<()> {
     bob.ended().await.map(drop)
 }
 
+/// The answer to a REGISTER, with keep-alives as often as they can be (RFC 5626 §4.4), else a case takes a minute; `None` for
+/// anything else.
+fn in_a_hurry(way: Way, text: &str) -> Option<String> {
+    let registered = way == Way::ToPhone && text.starts_with("SIP/2.0 200") && text.contains(" REGISTER\r\n");
+    registered.then(|| text.replacen("\r\n", "\r\nFlow-Timer: 5\r\n", 1))
+}
+
+/// Asterisk sends keep-alives of its own and answers none: they are not taken for answers to ours, and the connection that
+/// stands is left alone.
+pub async fn server_pings(rig: &Rig) -> Result<()> {
+    let relay = Relay::start(SERVER, |way, text| match in_a_hurry(way, &text) {
+        Some(text) => vec![(way, text), (way, "\r\n\r\n".to_owned())],
+        None => vec![(way, text)],
+    })
+    .await?;
+    let phone = Phone::open(rig, Kind::Chromium, Voice::A, json!({ "lang": "en" })).await?;
+    let mut account = account("100", "pw-100");
+    account["server"] = json!([relay.url()]);
+    phone.sign_in(&account).await?;
+    phone.registered().await?;
+    phone.until("probe.wire.some(it => !it.out && it.text === '\\r\\n\\r\\n')").await?;
+    // The first keep-alive had no answer, and may have none.
+    phone.browser.until("probe.sent('OPTIONS').length > 1", Duration::from_secs(30)).await?;
+    let sockets = phone.browser.run("return probe.sockets.length", Value::Null).await?;
+    ensure!(sockets == json!(1), "{sockets} connections");
+    phone.registered().await
+}
+
 /// The connection stays open and nothing comes any more, in the middle of a call: no pong, so a new connection, and the
 /// call goes on over it.
 pub async fn half_open_connection(rig: &Rig) -> Result<()> {
-    // Keep-alives as often as they can be (RFC 5626 §4.4), else the case takes a minute.
-    let relay = Relay::start(&rig.demo_server(), |way, text| {
-        let registered = way == Way::ToPhone && text.starts_with("SIP/2.0 200") && text.contains(" REGISTER\r\n");
-        vec![(way, if registered { text.replacen("\r\n", "\r\nFlow-Timer: 5\r\n", 1) } else { text })]
-    })
-    .await?;
+    let relay =
+        Relay::start(&rig.demo_server(), |way, text| vec![(way, in_a_hurry(way, &text).unwrap_or(text))]).await?;
     let phone = Phone::at_demo_through(rig, Voice::A, "alice", &relay.url(), json!({})).await?;
     phone.dial("600").await?;
     phone.call_is("active").await?;
