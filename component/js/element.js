@@ -46,7 +46,7 @@ const extras = {
 const wants = (element, name) => (name === 'mode' ? element.mode === 'popup' : element.hasAttribute(name));
 
 // A call waits so long until it is kept, ms: a storage that does not answer silences no phone.
-const KEPT_MS = 500;
+const KEPT_MS = 2000;
 const bounded = (kept) => kept && Promise.race([kept, new Promise((resolve) => { setTimeout(resolve, KEPT_MS); })]);
 
 // The page of the phone's own window.

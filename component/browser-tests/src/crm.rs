@@ -88,6 +88,8 @@ struct Book {
     /// What the test's page says past the outbox: how often a call has changed, and which ones have rung.
     changes: u64,
     rung: BTreeSet<String>,
+    /// Those of them that were not on the disk when the page was told of them.
+    early: BTreeSet<String>,
 }
 
 /// The application, until this is dropped.
@@ -205,6 +207,11 @@ impl Crm {
     /// The calls that rang, by what the test's page says.
     pub fn rung(&self) -> BTreeSet<String> {
         self.shared.book().rung.clone()
+    }
+
+    /// The calls that were not on the disk when the page was told that they ring.
+    pub fn early(&self) -> BTreeSet<String> {
+        self.shared.book().early.clone()
     }
 
     /// How often a call has changed, by what the test's page says.
@@ -395,7 +402,10 @@ async fn change(State(shared): State<Arc<Shared>>, body: String) {
     // The other states come after these, or instead of them in a call that is over before it rings.
     if let (Some("ringing" | "early" | "incoming" | "active"), Some(id)) = (call["state"].as_str(), call["id"].as_str())
     {
-        book.rung.insert(id.to_owned());
+        let first = book.rung.insert(id.to_owned());
+        if first && call["kept"] == false {
+            book.early.insert(id.to_owned());
+        }
     }
     drop(book);
     shared.news.notify_waiters();

@@ -40,28 +40,30 @@ const RECORDS: &str = "return Object.fromEntries(probe.phone().history.map(recor
 /// The user is back from the application's sign-in.
 const BACK: &str = "await fetch('/crm/login', { method: 'POST' }); dispatchEvent(new Event('focus'))";
 
-/// From now on the page notes which calls are on the disk, and of each that rings whether it was when the page was told; and
-/// another phone of it calls, as often as it is asked to.
-const WATCH_THE_DISK: &str = "
-    const kept = new Set();
+/// From now on the page notes in `probe.kept` which calls are on the disk.
+pub(super) const WATCH_THE_DISK: &str = "
+    probe.kept = new Set();
     const { transaction } = IDBDatabase.prototype;
     IDBDatabase.prototype.transaction = function (...wanted) {
       const begun = transaction.apply(this, wanted);
       begun.calls = [];
-      begun.addEventListener('complete', () => begun.calls.forEach(id => kept.add(id)));
+      begun.addEventListener('complete', () => begun.calls.forEach(id => probe.kept.add(id)));
       return begun;
     };
     const { put } = IDBObjectStore.prototype;
     IDBObjectStore.prototype.put = function (row) {
       if (this.name === 'calls') this.transaction.calls.push(row.id);
       return put.call(this, row);
-    };
+    };";
+
+/// Notes of each call that rings whether it was on the disk when the page was told, and makes another phone that calls.
+const WATCH_RINGS: &str = "
     probe.rang = [];
     const phone = probe.phone();
-    phone.addEventListener('soft-phone-incoming', event => probe.rang.push(kept.has(event.detail.call.id)));
+    phone.addEventListener('soft-phone-incoming', event => probe.rang.push(probe.kept.has(event.detail.call.id)));
     phone.addEventListener('soft-phone-call-change', event => {
       const { call } = event.detail;
-      if (call.direction === 'outbound' && call.state === 'ringing') probe.rang.push(kept.has(call.id));
+      if (call.direction === 'outbound' && call.state === 'ringing') probe.rang.push(probe.kept.has(call.id));
     });
     probe.other = document.createElement('soft-phone');
     probe.other.mode = 'headless';
@@ -261,7 +263,8 @@ async fn kept_before_told(rig: &Rig, kind: Kind) -> Result<()> {
     let crm = Crm::start(rig).await?;
     let phone = open(rig, &crm, kind, None, attributes()).await?;
     let number = &rig.user("alice")?.number;
-    phone.browser.run(WATCH_THE_DISK, json!({ "other": other(rig)? })).await?;
+    phone.browser.run(WATCH_THE_DISK, Value::Null).await?;
+    phone.browser.run(WATCH_RINGS, json!({ "other": other(rig)? })).await?;
     for _ in 0..5 {
         phone.browser.run(RING, json!(number)).await?;
         let call = "const call = await probe.phone().call('603');

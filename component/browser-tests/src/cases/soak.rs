@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use super::crm::{attributes, open, other};
+use super::crm::{WATCH_THE_DISK, attributes, open, other};
 use crate::browser::{self, Kind};
-use crate::crm::{Crm, Mood};
+use crate::crm::{Card, Crm, Mood};
 use crate::rig::Rig;
 
 /// The variable that asks for these cases, and says how many calls each makes.
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// the outbox.
 const CALL_FOR_EVER: &str = "
     const phone = probe.phone();
-    const told = call => navigator.sendBeacon('/crm/change', JSON.stringify({ id: call.id, state: call.state }));
+    const told = ({ id, state }) => navigator.sendBeacon('/crm/change', JSON.stringify({ id, state, kept: probe.kept.has(id) }));
     phone.addEventListener('soft-phone-incoming', event => told(event.detail.call));
     phone.addEventListener('soft-phone-call-change', event => told(event.detail.call));
     const other = document.createElement('soft-phone');
@@ -72,6 +72,17 @@ const CALL_FOR_EVER: &str = "
     };
     (async () => { for (;;) await one(); })().catch(error => probe.errors.push(`soak: ${error.message}`))";
 
+/// What the browser has of these calls.
+const KEPT: &str = "
+    const opened = indexedDB.open('soft-phone');
+    await new Promise(done => { opened.onsuccess = done; });
+    const all = async store => {
+      const asked = opened.result.transaction(store).objectStore(store).getAll();
+      await new Promise(done => { asked.onsuccess = done; });
+      return asked.result.filter(it => args.includes(it.event?.call.id ?? it.id));
+    };
+    return { calls: await all('calls'), outbox: await all('outbox'), dead: await all('dead') }";
+
 /// Random numbers that a run repeats (SplitMix64, Steele, Lea and Flood, OOPSLA 2014).
 struct Dice(u64);
 
@@ -112,6 +123,7 @@ async fn soak(rig: &Rig, kind: Kind, profile: &'static str) -> Result<()> {
         crm.moods(std::iter::repeat_with(|| dice.mood()).take(500));
         let seed = 1 + dice.below(1_000_000);
         let arguments = json!({ "other": other, "number": number, "seed": seed });
+        phone.browser.run(WATCH_THE_DISK, Value::Null).await?;
         phone.browser.run(CALL_FOR_EVER, arguments).await?;
         let changes = crm.changes() + CHANGES.0 + dice.below(CHANGES.1 - CHANGES.0);
         crm.until_changes(PAGE, changes).await?;
@@ -129,17 +141,24 @@ async fn soak(rig: &Rig, kind: Kind, profile: &'static str) -> Result<()> {
         let _gone = phone.browser.client().clone().close().await;
     }
     crm.moods([]);
-    let _last = open(rig, &crm, kind, Some(profile), attributes()).await?;
+    let last = open(rig, &crm, kind, Some(profile), attributes()).await?;
     let rung = crm.rung();
-    crm.until(PATIENCE, |cards| {
+    let complete = crm.until(PATIENCE, |cards| {
         cards.values().all(|card| card.call["disposition"].is_string()) && rung.iter().all(|id| cards.contains_key(id))
-    })
-    .await
-    .with_context(|| {
-        let cards = crm.cards();
+    });
+    if complete.await.is_err() {
+        let (cards, early) = (crm.cards(), crm.early());
         let lost: Vec<&String> = rung.iter().filter(|id| !cards.contains_key(*id)).collect();
-        format!("of {} calls that rang {} have no card: {lost:?}", rung.len(), lost.len())
-    })?;
+        let open: Vec<&Card> = cards.values().filter(|card| !card.call["disposition"].is_string()).collect();
+        let kept = last.browser.run(KEPT, json!(lost)).await?;
+        let early: Vec<_> = lost.iter().filter(|id| early.contains(id.as_str())).collect();
+        bail!(
+            "of {} calls that rang {} have no card: {lost:?}; told before they were on the disk: {early:?}; there now: \
+             {kept:#}; without an end: {open:#?}",
+            rung.len(),
+            lost.len()
+        );
+    }
     let cards = crm.cards();
     let mut known = BTreeMap::new();
     for (id, card) in &cards {
