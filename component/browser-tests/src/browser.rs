@@ -333,6 +333,8 @@ fn chromium(speech: &Path, setting: Setting, profile: Option<&Path>) -> Map<Stri
         "--disable-renderer-backgrounding".into(),
         "--disable-backgrounding-occluded-windows".into(),
         "--disable-background-timer-throttling".into(),
+        // `gc()`, for who asks what a page holds.
+        "--js-flags=--expose-gc".into(),
         // A process that waits for the next page would be taken for one of this page's.
         "--disable-features=WebRtcHideLocalIpsWithMdns,MediaRouter,OptimizationHints,SpareRendererForSitePerProcess"
             .into(),

@@ -218,6 +218,9 @@ pub async fn long_call(rig: &Rig) -> Result<()> {
         let (one, other) = tokio::try_join!(alice.record(PIECE), bob.record(PIECE))?;
         to_alice.add(&other.said, &one.heard, began(&bob).await?, &path.losses(Way::ToPhone))?;
         to_bob.add(&one.said, &other.heard, began(&alice).await?, &path.losses(Way::ToServer))?;
+        for phone in [&alice, &bob] {
+            phone.browser.run("gc()", Value::Null).await?;
+        }
         sizes.push(memory()?);
         if piece % 6 == 5 {
             eprintln!("  {} min, {:.0} MiB", (piece + 1) / 3, sizes[sizes.len() - 1]);
