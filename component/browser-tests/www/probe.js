@@ -421,7 +421,9 @@ probe.box = (name, id = "phone") => {
 probe.report = () => ({
   phones: [...document.querySelectorAll("soft-phone")].map(phone => ({
     id: phone.id, registration: phone.registration, calls: [...(phone.calls ?? [])].map(callFacts), words: phone.shadowRoot ? probe.words(phone.id) : null,
+    opacity: phone.shadowRoot && getComputedStyle(probe.part("window", phone.id)).opacity,
   })),
+  visibility: document.visibilityState,
   open: probe.open(), events: probe.events.slice(-15), errors: probe.errors, violations: probe.violations,
   wire: probe.wire.slice(-15).map(frame => `${Math.round(frame.at)} ${frame.out ? "->" : "<-"} ${frame.text.split("\r\n", 1)[0]}`),
 });
