@@ -74,7 +74,7 @@ pub fn all() -> Vec<Case> {
         return cases! { soak: chromium firefox; };
     }
     if std::env::var_os(impaired::FOLDER).is_some() {
-        return cases! { impaired: networks long_call; };
+        return cases! { impaired: networks long_call memory_of_a_long_call; };
     }
     cases! {
         peer: chromium firefox console;
