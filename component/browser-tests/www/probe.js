@@ -266,22 +266,15 @@ navigator.mediaDevices.getUserMedia = async constraints => {
 
 // ---- what is heard
 
-// One for all recordings: browsers are in no hurry to free what a context had.
-let recorder;
-const openRecorder = async () => {
-  const context = new AudioContextOfTheBrowser({ sampleRate: RATE });
-  await context.audioWorklet.addModule("/test/recorder.js");
-  await context.resume();
-  return context;
-};
-
 // Records streams, all by one clock, until each has `seconds` (a number, or a function that knows it later); the samples come
 // back as base64 of 16-bit words. Meanwhile `probe.recorded` says how many seconds of the first there are, and
 // `probe.recordedFrom` when it began.
 probe.record = async (streams, seconds) => {
   probe.recorded = 0;
   probe.recordedFrom = null;
-  const context = await (recorder ??= openRecorder());
+  const context = new AudioContextOfTheBrowser({ sampleRate: RATE });
+  await context.audioWorklet.addModule("/test/recorder.js");
+  await context.resume();
   const wanted = () => (typeof seconds === "function" ? seconds() : seconds) * RATE;
   const one = stream => new Promise(done => {
     const source = new MediaStreamAudioSourceNode(context, { mediaStream: stream });
@@ -304,6 +297,7 @@ probe.record = async (streams, seconds) => {
     source.connect(node);
   });
   const recordings = await Promise.all(streams.map(one));
+  await context.close();
   return recordings.map(chunks => {
     const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0));
     let at = 0;

@@ -67,6 +67,16 @@ async fn heard_again(phone: &Phone, before: &Value, start: Instant) -> Result<Du
     Ok(took)
 }
 
+/// Lets `restore` bring back what was away: media and registration come back in time, which is told as so long `after` it.
+async fn comes_back(phone: &Phone, after: &str, restore: impl FnOnce()) -> Result<()> {
+    let before = phone.browser.run("return probe.packets()", Value::Null).await?;
+    restore();
+    let start = Instant::now();
+    let (heard, registered) = tokio::join!(heard_again(phone, &before, start), registered_again(phone, start, BACK));
+    println!("  media {:.1?}, registered {:.1?} after {after}", heard?, registered?);
+    Ok(())
+}
+
 /// That the call still stands and is heard, and that the BYE arrives.
 async fn goes_on_and_ends(rig: &Rig, phone: &Phone) -> Result<()> {
     phone.call_is("active").await?;
@@ -137,11 +147,7 @@ async fn away(rig: &Rig, more: Value) -> Result<Phone> {
     println!("  said so {:.1?} after the cut", outage() - (end - Instant::now()));
     sleep_until(end).await;
     phone.call_is("active").await?;
-    let before = phone.browser.run("return probe.packets()", Value::Null).await?;
-    drop(cut);
-    let start = Instant::now();
-    let (heard, registered) = tokio::join!(heard_again(&phone, &before, start), registered_again(&phone, start, BACK));
-    println!("  media {:.1?}, registered {:.1?} after the network was back", heard?, registered?);
+    comes_back(&phone, "the network was back", || drop(cut)).await?;
     Ok(phone)
 }
 
@@ -173,11 +179,7 @@ async fn elsewhere(rig: &Rig, kind: Kind) -> Result<()> {
     relay.cut(true);
     phone.says("No connection to the phone server").await?;
     let _gone = cut_media(port)?;
-    let before = phone.browser.run("return probe.packets()", Value::Null).await?;
-    relay.cut(false);
-    let start = Instant::now();
-    let (heard, registered) = tokio::join!(heard_again(&phone, &before, start), registered_again(&phone, start, BACK));
-    println!("  media {:.1?}, registered {:.1?} after the server was back", heard?, registered?);
+    comes_back(&phone, "the server was back", || relay.cut(false)).await?;
     goes_on_and_ends(rig, &phone).await
 }
 
@@ -199,11 +201,7 @@ pub async fn roaming_firefox(rig: &Rig) -> Result<()> {
     relay.cut(true);
     let _elsewhere = roam()?;
     phone.until("probe.phone().registration !== 'registered'").await?;
-    let before = phone.browser.run("return probe.packets()", Value::Null).await?;
-    relay.cut(false);
-    let start = Instant::now();
-    let (heard, registered) = tokio::join!(heard_again(&phone, &before, start), registered_again(&phone, start, BACK));
-    println!("  media {:.1?}, registered {:.1?} after there was a network", heard?, registered?);
+    comes_back(&phone, "there was a network", || relay.cut(false)).await?;
     goes_on_and_ends(rig, &phone).await
 }
 
