@@ -58,6 +58,9 @@ pub struct Setting {
     pub silent: bool,
     /// A profile that another session may take up again: its folder in the rig's.
     pub profile: Option<&'static str>,
+    /// Nothing moves (`prefers-reduced-motion`). Here every tab is in view, and drawn without a graphics card: what moves in
+    /// eight of them leaves the last one no time to be drawn.
+    pub still: bool,
 }
 
 /// A browser with a page open. The session ends with the case, see [`Rig::close_browsers`].
@@ -87,7 +90,7 @@ impl Browser {
         }
         let (driver, capabilities) = match kind {
             Kind::Chromium => (CHROMEDRIVER, chromium(&rig.folder.join(voice.file()), setting, profile.as_deref())),
-            Kind::Firefox => (GECKODRIVER, firefox(profile.as_deref())),
+            Kind::Firefox => (GECKODRIVER, firefox(setting, profile.as_deref())),
         };
         let mut builder = ClientBuilder::new(HttpConnector::new());
         let client = builder.capabilities(capabilities).connect(driver).await.with_context(|| format!("{kind:?}"))?;
@@ -346,6 +349,9 @@ fn chromium(speech: &Path, setting: Setting, profile: Option<&Path>) -> Map<Stri
         "--autoplay-policy={}",
         if setting.silent { "user-gesture-required" } else { "no-user-gesture-required" }
     ));
+    if setting.still {
+        flags.push("--force-prefers-reduced-motion".into());
+    }
     if let Some(profile) = profile {
         flags.push(format!("--user-data-dir={}", profile.display()));
     }
@@ -364,7 +370,7 @@ fn chromium(speech: &Path, setting: Setting, profile: Option<&Path>) -> Map<Stri
     capabilities("chrome", "goog:chromeOptions", &options)
 }
 
-fn firefox(profile: Option<&Path>) -> Map<String, Value> {
+fn firefox(setting: Setting, profile: Option<&Path>) -> Map<String, Value> {
     let preferences = json!({
         "media.navigator.streams.fake": true,
         "media.navigator.permission.disabled": true,
@@ -378,6 +384,7 @@ fn firefox(profile: Option<&Path>) -> Map<String, Value> {
         "network.connectivity-service.enabled": false,
         // The language that element and page are tested in.
         "intl.accept_languages": "en",
+        "ui.prefersReducedMotion": u8::from(setting.still),
     });
     let mut arguments = vec!["-headless".to_owned()];
     if let Some(profile) = profile {

@@ -22,7 +22,7 @@ mod stun;
 mod turn;
 
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -61,18 +61,26 @@ fn run() -> Result<ExitCode> {
         }
     });
     let rig = Arc::new(runtime.block_on(Rig::start())?);
-    let trials = cases::all().into_iter().map(|case| trial(case, &rig, &runtime)).collect();
+    let reasons = Reasons::default();
+    let trials = cases::all().into_iter().map(|case| trial(case, &rig, &runtime, &reasons)).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     if conclusion.has_failed() {
         rig.print_logs();
+        // Once more, behind the hundreds of lines that each one's report has.
+        for reason in reasons.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            eprintln!("{reason}");
+        }
     }
     // With this process, the first of its PID namespace, all that it has started ends.
     Ok(conclusion.exit_code())
 }
 
+/// Why cases have failed.
+type Reasons = Arc<Mutex<Vec<String>>>;
+
 /// A case as a test of the harness: bounded in time, its browsers closed whatever happens.
-fn trial(case: Case, rig: &Arc<Rig>, runtime: &Arc<tokio::runtime::Runtime>) -> Trial {
-    let (rig, runtime) = (Arc::clone(rig), Arc::clone(runtime));
+fn trial(case: Case, rig: &Arc<Rig>, runtime: &Arc<tokio::runtime::Runtime>, reasons: &Reasons) -> Trial {
+    let (rig, runtime, reasons) = (Arc::clone(rig), Arc::clone(runtime), Arc::clone(reasons));
     Trial::test(case.name, move || {
         runtime.block_on(async {
             let limit = cases::limit();
@@ -86,7 +94,12 @@ fn trial(case: Case, rig: &Arc<Rig>, runtime: &Arc<tokio::runtime::Runtime>) -> 
             };
             let outcome = match outcome {
                 Ok(()) => Ok(()),
-                Err(error) => Err(Failed::from(format!("{error:#}\n{}", rig.report(case.name).await))),
+                Err(error) => {
+                    let reason = format!("{error:#}");
+                    let failed = Failed::from(format!("{reason}\n{}", rig.report(case.name).await));
+                    reasons.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{}: {reason}", case.name));
+                    Err(failed)
+                }
             };
             rig.close_browsers().await;
             outcome
