@@ -138,7 +138,18 @@ probe.connected = () => made.connections.filter(it => it.connectionState !== "cl
 
 // How many packets of the far end have come, on each connection; none on one that is closed.
 probe.packets = () => Promise.all(made.connections.map(async it => {
-  const report = it.connectionState === "closed" ? new Map() : await it.getStats();
+  if (it.connectionState === "closed") return 0;
+  const statistics = it.getStats();
+  // Firefox never answers for a connection that is closed meanwhile.
+  const closed = new Promise(done => {
+    const looks = setInterval(() => {
+      if (it.connectionState !== "closed") return;
+      clearInterval(looks);
+      done(new Map());
+    }, 10);
+    statistics.finally(() => clearInterval(looks));
+  });
+  const report = await Promise.race([statistics, closed]);
   return [...report.values()].reduce((sum, it) => sum + (it.type === "inbound-rtp" ? it.packetsReceived : 0), 0);
 }));
 

@@ -28,7 +28,7 @@ use crate::state::{CallState, Cause};
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long it may take when the server is there again: where addresses are as they were, the way is found again by the next
 /// check of it, and a restart would only cost the sound that comes already.
-const RETURN: Duration = Duration::from_millis(800);
+const RETURN: Duration = Duration::from_millis(600);
 /// How long a restart may wait for its answer, and what follows for the way. Nothing is given up when the call begins anew
 /// after it.
 const FIRST_TRY: Duration = Duration::from_secs(3);
