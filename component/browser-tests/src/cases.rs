@@ -110,7 +110,7 @@ pub fn all() -> Vec<Case> {
         leave: while_it_rings firefox;
         peer_faults: forked_second_answer glare session_interval_too_small second_challenge gathering_that_never_ends;
         ring_time: chromium;
-        receive: codecs codecs_firefox steps steps_firefox without;
+        receive: codecs codecs_firefox steps steps_firefox after_reload after_reload_firefox without;
         voice: engines engines_firefox echo echo_firefox overload overload_firefox worklet_breaks
             worklet_breaks_firefox no_engine devices forty_calls cost;
         neural: suppresses falls_back;

@@ -28,7 +28,13 @@ impl Session {
         let session = Session::new(settings, report)?;
         let inner = session.0.clone();
         inner.muted.set(muted);
-        codecs::prefer(&inner.add_transceiver(), &inner.codecs);
+        let connected = inner.clone();
+        session.enqueue(async move {
+            connected.prepare_receive().await;
+            codecs::prefer(&connected.add_transceiver(), &connected.codecs);
+            // The microphone may be open by now, and may not.
+            let _ = connected.send_track().await;
+        });
         if inner.ladder.get().wants_engine() {
             graph::prepare();
         }

@@ -4,8 +4,9 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
+use super::reload;
 use crate::audio::{self, RATE, longest_gap, rms};
-use crate::browser::{Kind, Voice};
+use crate::browser::{Browser, Kind, Voice};
 use crate::phone::{Phone, account};
 use crate::rig::Rig;
 
@@ -93,6 +94,52 @@ pub async fn codecs(rig: &Rig) -> Result<()> {
 /// Firefox.
 pub async fn codecs_firefox(rig: &Rig) -> Result<()> {
     codecs_of(rig, Kind::Firefox).await
+}
+
+/// The page is loaded anew in a call: ours plays in the next one, too.
+async fn after_reload_in(rig: &Rig, kind: Kind) -> Result<()> {
+    let phone = Phone { browser: Browser::open(rig, kind, Voice::A).await? };
+    let attributes = json!({ "lang": "en", "jitter-buffer": "rust" });
+    phone.browser.load_at(reload::address_with(rig, &account("100", "pw-100"), &attributes, "")).await?;
+    phone.registered().await?;
+    let mut calls = 1;
+    while !plays_after_reload(rig, &phone).await? {
+        ensure!(calls < CALLS, "{TOO_SLOW} in each of {calls} calls");
+        calls += 1;
+    }
+    Ok(())
+}
+
+/// One call over two pages; false as in [`codec_of`].
+async fn plays_after_reload(rig: &Rig, phone: &Phone) -> Result<bool> {
+    phone.dial("600").await?;
+    phone.call_is("active").await?;
+    phone.until(&format!("{RECEIVED}.jitterBuffer === 'rust' || {RECEIVED}.reason")).await?;
+    reload::reload(phone).await?;
+    let decided = format!(
+        "probe.phone().diagnostics().voice.length && ({RECEIVED}.jitterBuffer === 'rust' || {RECEIVED}.reason)"
+    );
+    phone.until(&decided).await.context("the next page does not try")?;
+    let sound = phone.record(7.0).await?;
+    let received = phone.browser.run(&format!("return {RECEIVED}"), Value::Null).await?;
+    let too_slow = received["reason"] == json!(TOO_SLOW);
+    if !too_slow {
+        ensure!(received["jitterBuffer"] == json!("rust"), "{received}");
+        sound.is_echo(rig).with_context(|| received.to_string())?;
+    }
+    phone.browser.run("probe.phone().open()", Value::Null).await?;
+    hang_up(phone).await?;
+    Ok(!too_slow)
+}
+
+/// Chromium.
+pub async fn after_reload(rig: &Rig) -> Result<()> {
+    after_reload_in(rig, Kind::Chromium).await
+}
+
+/// Firefox.
+pub async fn after_reload_firefox(rig: &Rig) -> Result<()> {
+    after_reload_in(rig, Kind::Firefox).await
 }
 
 /// Hears what the phone's loudspeaker is given while `what` happens and until `who` buffers; checks the gaps in it.

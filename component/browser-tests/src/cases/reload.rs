@@ -38,12 +38,18 @@ pub(super) fn address(rig: &Rig, user: &str, source: &str) -> String {
 
 /// The same of this account.
 pub(super) fn address_of(rig: &Rig, account: &Value, source: &str) -> String {
-    let account: String = account.to_string().bytes().map(|byte| format!("%{byte:02x}")).collect();
-    rig.page(&format!("call.html?attributes=%7B%22lang%22:%22en%22%7D{source}&account={account}"))
+    address_with(rig, account, &json!({ "lang": "en" }), source)
+}
+
+/// The same with these attributes.
+pub(super) fn address_with(rig: &Rig, account: &Value, attributes: &Value, source: &str) -> String {
+    let [account, attributes] =
+        [account, attributes].map(|it| it.to_string().bytes().map(|byte| format!("%{byte:02x}")).collect::<String>());
+    rig.page(&format!("call.html?attributes={attributes}{source}&account={account}"))
 }
 
 /// Loads the page of a call anew and waits until both hear each other again.
-async fn reload(phone: &Phone) -> Result<()> {
+pub(super) async fn reload(phone: &Phone) -> Result<()> {
     phone.browser.run("window.isOld = true", Value::Null).await?;
     phone.browser.client().refresh().await?;
     let stands =
