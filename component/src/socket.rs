@@ -90,7 +90,10 @@ enum State {
         ping_at: Instant,
         pong_by: Option<Instant>,
         pings: Pings,
-        heard: bool,
+        /// When the first request must have its answer.
+        owed_by: Option<Instant>,
+        /// It has.
+        answered: bool,
         /// It had to answer at once.
         doubted: bool,
         /// Asked anew as nobody had listened: not twice in a row, as hidden pages are late each time.
@@ -194,7 +197,8 @@ impl Plan {
                 ping_at,
                 pong_by: None,
                 pings: Pings::Untried,
-                heard: false,
+                owed_by: None,
+                answered: false,
                 doubted: false,
                 overslept: false,
             };
@@ -219,19 +223,26 @@ impl Plan {
         }
     }
 
-    /// A request went out. The first of a connection must have some answer: a server that has just been started may take
+    /// A request went out. The first of a connection must have its answer soon: a server that has just been started may take
     /// connections before it takes requests, and on a connection nothing is sent twice (RFC 3261 §17.1.2.2).
     pub fn handle_sent(&mut self, now: Instant) {
-        if let State::Open { pong_by, heard: false, .. } = &mut self.state {
-            pong_by.get_or_insert(now + PONG_DEADLINE);
+        if let State::Open { owed_by, answered: false, .. } = &mut self.state {
+            owed_by.get_or_insert(now + PONG_DEADLINE);
+        }
+    }
+
+    /// The first request has its answer; what else comes is none, as a server that has just been started answers later ones.
+    pub fn handle_answered(&mut self) {
+        if let State::Open { owed_by, answered, .. } = &mut self.state {
+            *owed_by = None;
+            *answered = true;
         }
     }
 
     /// Something came in. `pong`: it was the answer to a keep-alive, so this server gives such answers.
     pub fn handle_data(&mut self, now: Instant, pong: bool) {
         let next = now + self.ping_after();
-        if let State::Open { ping_at, pong_by, pings, heard, doubted, overslept, .. } = &mut self.state {
-            *heard = true;
+        if let State::Open { ping_at, pong_by, pings, doubted, overslept, .. } = &mut self.state {
             *pong_by = None;
             *doubted = false;
             *overslept = false;
@@ -330,15 +341,18 @@ impl Plan {
                 self.actions.push_back(Action::Close);
                 self.handle_closed(now);
             }
-            State::Open { ping_at, pong_by, overslept: overslept @ false, .. }
-                if pong_by.is_some_and(|by| now >= by + OVERSLEPT) =>
+            State::Open { ping_at, pong_by, owed_by, overslept: overslept @ false, .. }
+                if [*pong_by, *owed_by].into_iter().flatten().any(|by| now >= by + OVERSLEPT) =>
             {
                 *ping_at = next_ping;
                 *pong_by = None;
+                *owed_by = None;
                 *overslept = true;
                 self.handle_doubt(now);
             }
-            State::Open { since, pong_by: Some(by), doubted, .. } if now >= *by => {
+            State::Open { since, pong_by, owed_by, doubted, .. }
+                if [*pong_by, *owed_by].into_iter().flatten().any(|by| now >= by) =>
+            {
                 let (since, doubted) = (*since, *doubted);
                 self.actions.push_back(Action::Close);
                 if doubted {
@@ -379,8 +393,8 @@ impl Plan {
         match self.state {
             State::Idle => None,
             State::Opening { deadline, .. } => Some(deadline),
-            State::Open { since, ping_at, pong_by, .. } => {
-                let next = pong_by.map_or(ping_at, |by| by.min(ping_at));
+            State::Open { since, ping_at, pong_by, owed_by, .. } => {
+                let next = [pong_by, owed_by].into_iter().flatten().fold(ping_at, Instant::min);
                 Some(if self.index > 0 && since + RETURN_AFTER > ping_at {
                     next.min(since + RETURN_AFTER)
                 } else {

@@ -97,7 +97,7 @@ pub fn all() -> Vec<Case> {
         reload: gap gap_firefox as_it_was too_late no_microphone;
         tabs: eight three_firefox idle ringing in_a_call cut_off;
         popup: outlives_pages outlives_pages_firefox closed blocked answered crm;
-        network: wss wss_firefox trickled_candidates server_pings half_open_connection media_stall;
+        network: wss wss_firefox trickled_candidates server_pings register_passed_over half_open_connection media_stall;
         moving: server_cut_off server_cut_off_firefox far_end_hangs_up_meanwhile network_away turn address
             address_firefox roaming_firefox sleep server_restarts_idle;
         routing: sent_elsewhere answered_by_itself without_a_name taken_over;

@@ -310,6 +310,9 @@ impl Phone {
                 } else if let Some(agent) = &mut self.agent {
                     self.link_fault = None;
                     agent.handle_input(now, flow, &bytes);
+                    if agent.registration() != soft_phone_sip::RegistrationState::Registering {
+                        plan.handle_answered();
+                    }
                 }
             }
         }

@@ -120,7 +120,10 @@ fn a_first_request_without_any_answer_ends_the_connection() {
 
     let (mut plan, _) = opened();
     plan.handle_sent(at(100));
+    plan.handle_sent(at(150));
     plan.handle_data(at(200), false);
+    assert_eq!(plan.poll_timeout(), Some(at(100) + PONG_DEADLINE), "something else was answered");
+    plan.handle_answered();
     plan.handle_sent(at(300));
     assert!(plan.poll_timeout() > Some(at(300) + PONG_DEADLINE), "later requests have deadlines of their own");
 }
