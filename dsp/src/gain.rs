@@ -164,7 +164,8 @@ impl GainControl {
     }
 
     fn apply(&mut self, frame: &mut [f32], dbfs: f32) {
-        let noise = self.level.noise_dbfs();
+        // The noise before it is suppressed: what is left of it lies so low that every breath would stand above it.
+        let noise = self.surroundings.dbfs();
         let level = self.level.speech_dbfs().unwrap_or(0.0);
         let start = (noise + OPEN).max(level - PAUSE);
         let above = ((dbfs - start) / OPEN_WIDTH).clamp(0.0, 1.0);

@@ -1,5 +1,7 @@
 //! One gain per bin for all that is not the near end's voice.
 
+mod makeup;
+
 use crate::config::{NoiseEngine, NoiseLevel};
 use crate::echo::EchoCanceller;
 use crate::echo::residual::ResidualEcho;
@@ -8,6 +10,7 @@ use crate::neural::{EchoPowers, NeuralSuppressor};
 use crate::noise::NoiseSuppressor;
 use crate::simd::kernels;
 use crate::stft::{Analyzer, FAINT, Synthesizer, bins, overlap};
+use makeup::Makeup;
 
 /// Smallest gain for residual echo: −50 dB.
 const ECHO_FLOOR: f32 = 0.003;
@@ -51,6 +54,7 @@ pub(crate) struct Suppressor {
     noise_gains: Vec<f32>,
     residual_echo: ResidualEcho,
     noise: NoiseSuppressor,
+    makeup: Makeup,
     linear: usize,
     /// How likely the near end speaks, 0 to 1.
     near: f32,
@@ -78,6 +82,7 @@ impl Suppressor {
             noise_gains: vec![1.0; bins],
             residual_echo: ResidualEcho::new(linear),
             noise: NoiseSuppressor::new(rate),
+            makeup: Makeup::default(),
             linear,
             near: 0.0,
             neural: None,
@@ -141,7 +146,14 @@ impl Suppressor {
                 self.noise.apply(&self.power, canceller.map(|_| &self.residual[..]), &mut self.gains);
             }
         }
-        scale(&self.gains, &mut self.spectrum.re, &mut self.spectrum.im);
+        let mut makeup = 1.0;
+        if noise.is_some() {
+            if canceller.is_none() {
+                self.makeup.update(&self.power, self.noise.noise(), &self.gains);
+            }
+            makeup = self.makeup.gain();
+        }
+        scale(&self.gains, makeup, &mut self.spectrum.re, &mut self.spectrum.im);
         self.synthesizer.synthesize(&self.spectrum, frame);
     }
 
@@ -216,6 +228,7 @@ impl Suppressor {
     /// Another noise is coming.
     pub fn forget_noise(&mut self) {
         self.noise.reset();
+        self.makeup = Makeup::default();
         self.forget_network();
     }
 
@@ -278,10 +291,10 @@ kernels! {
         }
     }
 
-    fn scale(gains: &[f32], re: &mut [f32], im: &mut [f32]) {
+    fn scale(gains: &[f32], makeup: f32, re: &mut [f32], im: &mut [f32]) {
         for ((re, im), gain) in re.iter_mut().zip(im).zip(gains) {
-            *re *= gain;
-            *im *= gain;
+            *re *= makeup * gain;
+            *im *= makeup * gain;
         }
     }
 }

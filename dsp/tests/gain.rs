@@ -6,7 +6,7 @@
 mod signals;
 
 use signals::{active_dbfs, db, noise, power, voice};
-use soft_phone_dsp::{AudioProcessor, Config, GainControl, SAMPLE_RATES};
+use soft_phone_dsp::{AudioProcessor, Config, GainControl, NoiseSuppression, SAMPLE_RATES};
 
 fn only_gain() -> Config {
     Config { gain: Some(GainControl::default()), ..Config::OFF }
@@ -100,6 +100,27 @@ fn pauses_keep_their_level() {
     }
     let lifted = db(after / before);
     assert!(lifted.abs() < 3.0, "{lifted} dB");
+    let level = active_dbfs(rate, tail(rate, &out, 4.0));
+    assert!((level + 23.0).abs() < 2.0, "{level}");
+}
+
+#[test]
+fn what_hardly_stands_above_the_noise_is_not_raised_once_the_noise_is_gone() {
+    let rate = 16_000;
+    let signal: Vec<f32> =
+        voice(rate, 10.0, -44.0).iter().zip(noise(rate, 10.0, -60.0, 9)).map(|(a, b)| a + b).collect();
+    let config = Config { noise: Some(NoiseSuppression::default()), ..only_gain() };
+    let latency = AudioProcessor::new(rate, config.clone()).unwrap().latency();
+    let out = run(rate, config, &signal);
+    // Frames of 10 ms in the second half that are less than 7 dB above the noise.
+    let (mut before, mut after) = (0.0, 0.0);
+    for (signal, out) in signal.chunks(160).zip(out[latency..].chunks_exact(160)).skip(500) {
+        if db(power(signal)) < -53.0 {
+            before += power(signal);
+            after += power(out);
+        }
+    }
+    assert!(db(after / before) < 3.0, "{} dB", db(after / before));
     let level = active_dbfs(rate, tail(rate, &out, 4.0));
     assert!((level + 23.0).abs() < 2.0, "{level}");
 }

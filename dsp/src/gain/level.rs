@@ -148,11 +148,6 @@ impl SpeechLevel {
         (self.weight >= FIRST).then(|| decibels(self.mean) + P56)
     }
 
-    /// Level of what is not speech, dBFS.
-    pub fn noise_dbfs(&self) -> f32 {
-        self.noise.dbfs()
-    }
-
     fn count(&mut self, power: f32) {
         self.recent[self.position] = power;
         self.position = (self.position + 1) % FALL_WINDOW;
