@@ -153,6 +153,15 @@ probe.packets = () => Promise.all(made.connections.map(async it => {
   return [...report.values()].reduce((sum, it) => sum + (it.type === "inbound-rtp" ? it.packetsReceived : 0), 0);
 }));
 
+// Whether packets come all through a second, on a connection that is there before and after it.
+probe.flows = async () => {
+  const from = performance.now();
+  const before = await probe.packets();
+  await probe.until(() => performance.now() > from + 1000, 5000);
+  const now = await probe.packets();
+  return now.length === before.length && now.some((count, nth) => count > before[nth] + 25);
+};
+
 // ---- the microphone
 
 // A copy holds the microphone as the original does.

@@ -81,6 +81,8 @@ async fn comes_back(phone: &Phone, after: &str, restore: impl FnOnce()) -> Resul
 async fn goes_on_and_ends(rig: &Rig, phone: &Phone) -> Result<()> {
     phone.call_is("active").await?;
     phone.says("In a call").await?;
+    // Not on a tape of media that are about to be replaced.
+    phone.until("probe.flows()").await?;
     phone.record(7.0).await?.is_echo(rig)?;
     phone.press("hangup").await?;
     let ended = phone.ended().await?;
