@@ -278,6 +278,8 @@ impl Phone {
     pub(super) fn restart_at(&mut self, key: u64) {
         if let Some(entry) = self.entry(key) {
             entry.line.restart = true;
+            // No offer that waits for a way holds up the one that finds it. Behind an offer of the far end's it waits again.
+            entry.line.again_at = None;
             self.pursue(key);
         }
     }
