@@ -37,7 +37,7 @@ impl Makeup {
 }
 
 kernels! {
-    /// Sums of the powers, of the noise and of what the gains leave.
+    /// Sums of the powers, of the noise and of what the gains leave, without up to seven of the last bins, which hold no speech.
     fn sums(power: &[f32], noise: &[f32], gains: &[f32]) -> [f32; 3] {
         let mut sums = [[0.0_f32; 8]; 3];
         let chunks = power.chunks_exact(8).zip(noise.chunks_exact(8)).zip(gains.chunks_exact(8));

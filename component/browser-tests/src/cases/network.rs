@@ -96,6 +96,15 @@ fn in_a_hurry(way: Way, text: &str) -> Option<String> {
     registered.then(|| text.replacen("\r\n", "\r\nFlow-Timer: 5\r\n", 1))
 }
 
+/// A phone that has been told to sign in at Asterisk by way of `relay`.
+async fn signs_in_through(rig: &Rig, relay: &Relay) -> Result<Phone> {
+    let phone = Phone::open(rig, Kind::Chromium, Voice::A, json!({ "lang": "en" })).await?;
+    let mut account = account("100", "pw-100");
+    account["server"] = json!([relay.url()]);
+    phone.sign_in(&account).await?;
+    Ok(phone)
+}
+
 /// Asterisk sends keep-alives of its own and answers none: they are not taken for answers to ours, and the connection that
 /// stands is left alone.
 pub async fn server_pings(rig: &Rig) -> Result<()> {
@@ -104,10 +113,7 @@ pub async fn server_pings(rig: &Rig) -> Result<()> {
         None => vec![(way, text)],
     })
     .await?;
-    let phone = Phone::open(rig, Kind::Chromium, Voice::A, json!({ "lang": "en" })).await?;
-    let mut account = account("100", "pw-100");
-    account["server"] = json!([relay.url()]);
-    phone.sign_in(&account).await?;
+    let phone = signs_in_through(rig, &relay).await?;
     phone.registered().await?;
     phone.until("probe.wire.some(it => !it.out && it.text === '\\r\\n\\r\\n')").await?;
     // The first keep-alive had no answer, and may have none.
@@ -120,16 +126,16 @@ pub async fn server_pings(rig: &Rig) -> Result<()> {
 /// A server that has just been started passes over the first REGISTER, as Asterisk does, and is there for all that follows: on
 /// another connection it is sent anew, long before its transaction ends by itself.
 pub async fn register_passed_over(rig: &Rig) -> Result<()> {
+    // Anything else may come meanwhile.
+    const OPTIONS: &str = "OPTIONS sip:100@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/WS 127.0.0.1;branch=z9hG4bK-1\r\nMax-Forwards: 70\r\n\
+        From: <sip:pbx@127.0.0.1>;tag=1\r\nTo: <sip:100@127.0.0.1>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
     let first = AtomicBool::new(true);
     let relay = Relay::start(SERVER, move |way, text| {
         let passed_over = text.starts_with("REGISTER ") && first.swap(false, Ordering::Relaxed);
-        if passed_over { vec![(Way::ToPhone, "\r\n\r\n".to_owned())] } else { vec![(way, text)] }
+        if passed_over { vec![(Way::ToPhone, OPTIONS.to_owned())] } else { vec![(way, text)] }
     })
     .await?;
-    let phone = Phone::open(rig, Kind::Chromium, Voice::A, json!({ "lang": "en" })).await?;
-    let mut account = account("100", "pw-100");
-    account["server"] = json!([relay.url()]);
-    phone.sign_in(&account).await?;
+    let phone = signs_in_through(rig, &relay).await?;
     phone.browser.until("probe.sockets.length === 2", Duration::from_secs(15)).await?;
     phone.registered().await
 }
