@@ -224,7 +224,7 @@ impl Browser {
 
 /// The folder of a profile that stays.
 fn profile(rig: &Rig, name: &str) -> PathBuf {
-    rig.folder.join("run").join(name)
+    rig.lane.join("run").join(name)
 }
 
 /// Kills the browser that has this profile open, as a crash does: SIGKILL to its first process, and no word to anybody.
