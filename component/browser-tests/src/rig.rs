@@ -11,6 +11,7 @@ use soft_phone_demo::{Agent, Options, Running, User};
 use tokio::process::Command;
 
 use crate::asterisk::Asterisk;
+use crate::browser;
 use crate::service::Service;
 
 /// The drivers' ports: the network is the tests' own, nobody else takes them.
@@ -108,6 +109,7 @@ impl Rig {
     pub async fn close_browsers(&self) {
         let browsers = self.browsers.lock().map(|mut browsers| std::mem::take(&mut *browsers)).unwrap_or_default();
         for (_, client) in browsers {
+            browser::hasten(&client);
             // A browser that is gone already, or hangs, goes with the namespace.
             let _closed = client.close().await;
         }
