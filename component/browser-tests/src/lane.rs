@@ -147,7 +147,8 @@ pub fn serve(number: usize) -> Result<()> {
         std::process::exit(0);
     });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let rig = namespace::prepare().context("the tests' own network").and_then(|()| runtime.block_on(Rig::start(number)));
+    let rig =
+        namespace::prepare().context("the tests' own network").and_then(|()| runtime.block_on(Rig::start(number)));
     let rig = match rig {
         Ok(rig) => rig,
         Err(error) => return tell(&Err(Failure { reason: format!("{error:#}"), report: String::new() })),
