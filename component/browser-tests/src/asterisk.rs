@@ -21,6 +21,9 @@ pub const SECURE_SERVER: &str = "wss://127.0.0.1:8089/ws";
 /// Where Asterisk keeps voice messages.
 const MAILBOXES: &str = "var/spool/asterisk/voicemail";
 
+/// What Asterisk writes, and what is written for it.
+const OWN: [&str; 5] = ["etc/asterisk", "run/asterisk", "var/lib/asterisk", "var/log/asterisk", "var/spool/asterisk"];
+
 /// An Asterisk that runs.
 pub struct Asterisk {
     root: PathBuf,
@@ -29,21 +32,21 @@ pub struct Asterisk {
 }
 
 impl Asterisk {
-    /// Starts the Asterisk that lies in `root` (a folder to chroot into) with the tests' configuration.
+    /// Starts the Asterisk that lies in `root` (a folder to chroot into) with the tests' configuration. What it writes goes to
+    /// `state`, a folder that is not there yet: another one may run out of the same `root`.
     ///
     /// # Errors
     /// When a file cannot be laid out or Asterisk does not come up.
-    pub async fn start(root: &Path, logs: &Path) -> Result<Self> {
-        configure(root)?;
-        // Mounts are this process's own: they are gone with its namespace.
-        for folder in ["dev", "proc"] {
-            let target = root.join(folder);
-            let mut mount = Command::new("mount");
-            let output = mount.arg("--rbind").arg(format!("/{folder}")).arg(target).output().await?;
-            if !output.status.success() {
-                bail!("/{folder} in Asterisk's folder: {}", String::from_utf8_lossy(&output.stderr).trim());
-            }
+    pub async fn start(root: &Path, state: &Path, logs: &Path) -> Result<Self> {
+        for folder in OWN {
+            fs::create_dir_all(state.join(folder))?;
+            fs::create_dir_all(root.join(folder))?;
+            mount(&state.join(folder), &root.join(folder)).await?;
         }
+        for folder in ["dev", "proc"] {
+            mount(&Path::new("/").join(folder), &root.join(folder)).await?;
+        }
+        configure(root)?;
         let service = Mutex::new(launch("asterisk", root, logs).await?);
         Ok(Self { root: root.to_owned(), logs: logs.to_owned(), service })
     }
@@ -148,11 +151,9 @@ impl Asterisk {
         self.service.lock().map_err(|_| anyhow!("a test panicked"))?.log()
     }
 
-    /// Prints the end of its log.
-    pub fn print_log(&self) {
-        if let Ok(service) = self.service.lock() {
-            service.print_log(40);
-        }
+    /// What it logged last, for a case that failed.
+    pub fn report(&self) -> String {
+        self.service.lock().map(|service| service.report(40)).unwrap_or_default()
     }
 }
 
@@ -162,19 +163,18 @@ async fn launch(name: &'static str, root: &Path, logs: &Path) -> Result<Service>
     Service::start(name, logs, command, "Asterisk Ready").await
 }
 
-/// Lays out our configuration, a fresh certificate and empty state.
+/// Shows `what` as `place`, to this process and those that it starts: a mount is gone with its namespace.
+async fn mount(what: &Path, place: &Path) -> Result<()> {
+    let output = Command::new("mount").arg("--rbind").args([what, place]).output().await?;
+    if !output.status.success() {
+        bail!("{} as {}: {}", what.display(), place.display(), String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}
+
+/// Lays out our configuration and a fresh certificate.
 fn configure(root: &Path) -> Result<()> {
     let etc = root.join("etc/asterisk");
-    let database = root.join("var/lib/asterisk/astdb.sqlite3");
-    for old in [&etc, &root.join("run/asterisk"), &root.join(MAILBOXES)] {
-        if old.exists() {
-            fs::remove_dir_all(old).with_context(|| old.display().to_string())?;
-        }
-        fs::create_dir_all(old)?;
-    }
-    if database.exists() {
-        fs::remove_file(database)?;
-    }
     let arch = fs::read_dir(root.join("usr/lib"))?
         .filter_map(Result::ok)
         .find(|folder| folder.path().join("asterisk/modules").is_dir())

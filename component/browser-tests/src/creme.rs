@@ -27,7 +27,7 @@ impl Creme {
     /// When it is not installed, or does not come up.
     pub async fn start(rig: &Rig) -> Result<Self> {
         let folder = rig.folder.join("creme");
-        let database = rig.folder.join("run/creme.sqlite3");
+        let database = rig.lane.join("run/creme.sqlite3");
         fs::copy(folder.join("filled.sqlite3"), &database).context("install Creme with: cargo xtask setup")?;
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../integrations/creme").canonicalize()?;
         // Not the script itself: it names the folder in which it was installed, and target/ may have been moved.
@@ -39,7 +39,7 @@ impl Creme {
         command.env("PYTHONPATH", format!("{0}:{0}/tests:{1}", source.display(), folder.display()));
         command.env("DJANGO_SETTINGS_MODULE", "soft_phone_test_settings").env("PYTHONUNBUFFERED", "1");
         command.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONWARNINGS", "ignore");
-        let server = Service::start("creme", &rig.folder.join("logs"), command, "Quit the server").await?;
+        let server = Service::start("creme", &rig.lane.join("logs"), command, "Quit the server").await?;
         Ok(Self { folder, database, _server: server })
     }
 

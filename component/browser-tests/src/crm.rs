@@ -147,7 +147,7 @@ impl Crm {
             .route("/crm/change", post(change))
             .route("/crm/lookup", get(lookup))
             .nest_service("/soft-phone", ServeDir::new(&rig.dist))
-            .nest_service("/test", ServeDir::new(rig.folder.join("www")))
+            .nest_service("/test", ServeDir::new(rig.lane.join("www")))
             .with_state(Arc::clone(&shared))
             .layer(middleware::from_fn(policy));
         let serving = tokio::spawn(async move {

@@ -4,26 +4,18 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::process::{Command, ExitCode};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-
-/// Set for the process that runs inside.
-const INSIDE: &str = "SOFT_PHONE_TESTS_INSIDE";
 
 /// Asterisk offers no address of 127/8 as an ICE candidate: this one stands on the loopback interface for it.
 pub const CANDIDATE: &str = "198.51.100.1";
 
-/// Whether this process already runs in its own namespaces.
-pub fn is_inside() -> bool {
-    std::env::var_os(INSIDE).is_some()
-}
-
-/// Runs this program again inside and gives its exit code.
+/// This program as a command that runs inside; it ends with the process that starts it.
 ///
 /// # Errors
 /// When the machine allows no namespaces; the message says what to do.
-pub fn enter() -> Result<ExitCode> {
+pub fn inside() -> Result<Command> {
     let root = fs::metadata("/proc/self")?.uid() == 0;
     let unshare = || {
         let mut unshare = Command::new("unshare");
@@ -41,8 +33,9 @@ pub fn enter() -> Result<ExitCode> {
             String::from_utf8_lossy(&tried.stderr).trim()
         );
     }
-    let status = unshare().arg(std::env::current_exe()?).args(std::env::args_os().skip(1)).env(INSIDE, "1").status()?;
-    Ok(u8::try_from(status.code().unwrap_or(1)).map_or(ExitCode::FAILURE, ExitCode::from))
+    let mut inside = unshare();
+    inside.arg(std::env::current_exe()?);
+    Ok(inside)
 }
 
 /// A network without a way for some packets, until this is dropped.

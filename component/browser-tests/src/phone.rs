@@ -224,8 +224,8 @@ impl Sound {
 
     fn check(&self, rig: &Rig, holds: bool, likeness: &Likeness) -> Result<()> {
         if !holds {
-            audio::write(&rig.folder.join("logs/said.wav"), &self.said)?;
-            audio::write(&rig.folder.join("logs/heard.wav"), &self.heard)?;
+            audio::write(&rig.lane.join("logs/said.wav"), &self.said)?;
+            audio::write(&rig.lane.join("logs/heard.wav"), &self.heard)?;
         }
         ensure!(holds, "{likeness:?}");
         Ok(())

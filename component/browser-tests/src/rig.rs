@@ -11,6 +11,7 @@ use soft_phone_demo::{Agent, Options, Running, User};
 use tokio::process::Command;
 
 use crate::asterisk::Asterisk;
+use crate::browser;
 use crate::service::Service;
 
 /// The drivers' ports: the network is the tests' own, nobody else takes them.
@@ -30,30 +31,33 @@ pub struct Rig {
     pub agents: Vec<Agent>,
     /// The folder that `cargo xtask build` wrote.
     pub dist: PathBuf,
-    /// The folder that `cargo xtask setup` filled.
+    /// The folder that `cargo xtask setup` filled; only read.
     pub folder: PathBuf,
+    /// The folder for what is written: `logs`, and what the programs need while they run.
+    pub lane: PathBuf,
     browsers: Mutex<Vec<(String, Client)>>,
     services: Vec<Service>,
 }
 
 impl Rig {
-    /// Starts all of it; takes about two seconds.
+    /// Starts all of it, for the lane of this number; takes about two seconds.
     ///
     /// # Errors
     /// When a part is missing or does not come up.
-    pub async fn start() -> Result<Self> {
+    pub async fn start(number: usize) -> Result<Self> {
         let folder = PathBuf::from(std::env::var_os("SOFT_PHONE_RIG").context("start me with: cargo xtask browser")?);
         let dist = PathBuf::from(std::env::var_os("SOFT_PHONE_DIST").context("start me with: cargo xtask browser")?);
-        let (logs, run, pages) = (folder.join("logs"), folder.join("run"), folder.join("www"));
+        let lane = folder.join(format!("lane-{number}"));
+        if lane.exists() {
+            fs::remove_dir_all(&lane).with_context(|| lane.display().to_string())?;
+        }
+        let (logs, run, pages) = (lane.join("logs"), lane.join("run"), lane.join("www"));
         for fresh in [&logs, &run, &pages] {
-            if fresh.exists() {
-                fs::remove_dir_all(fresh).with_context(|| fresh.display().to_string())?;
-            }
             fs::create_dir_all(fresh)?;
         }
         lay_out_pages(&folder, &pages)?;
 
-        let asterisk = Asterisk::start(&folder.join("asterisk"), &logs).await?;
+        let asterisk = Asterisk::start(&folder.join("asterisk"), &lane.join("asterisk"), &logs).await?;
         let listen = ([127, 0, 0, 1], 0).into();
         let (users, agents) = (User::demo(), Agent::demo());
         let options = Options {
@@ -73,7 +77,7 @@ impl Rig {
         geckodriver.args(["--port", "4444"]).env("PULSE_SERVER", format!("unix:{}", run.join("sound").display()));
         let geckodriver = Service::start("geckodriver", &logs, geckodriver, "Listening on").await?;
         let services = vec![sound, chromedriver, geckodriver];
-        Ok(Self { asterisk, demo, users, agents, dist, folder, browsers: Mutex::default(), services })
+        Ok(Self { asterisk, demo, users, agents, dist, folder, lane, browsers: Mutex::default(), services })
     }
 
     /// A user of the embedded server.
@@ -105,6 +109,7 @@ impl Rig {
     pub async fn close_browsers(&self) {
         let browsers = self.browsers.lock().map(|mut browsers| std::mem::take(&mut *browsers)).unwrap_or_default();
         for (_, client) in browsers {
+            browser::hasten(&client);
             // A browser that is gone already, or hangs, goes with the namespace.
             let _closed = client.close().await;
         }
@@ -126,7 +131,8 @@ impl Rig {
         Ok(())
     }
 
-    /// What each open page knows, for a case that failed; a screenshot of it goes beside the logs.
+    /// What each open page knows and what each log ends with, for a case that failed; a screenshot of each page goes beside
+    /// the logs.
     pub async fn report(&self, case: &str) -> String {
         let browsers = self.browsers.lock().map(|browsers| browsers.clone()).unwrap_or_default();
         let mut report = String::new();
@@ -135,21 +141,17 @@ impl Rig {
             let facts = facts.unwrap_or_else(|error| Value::from(error.to_string()));
             report += &format!("{name}: {facts:#}\n");
             if let Ok(picture) = client.screenshot().await {
-                let file = self.folder.join("logs").join(format!("{}-{name}.png", case.replace("::", "-")));
+                let file = self.lane.join("logs").join(format!("{}-{name}.png", case.replace("::", "-")));
                 if fs::write(&file, picture).is_ok() {
                     report += &format!("{}\n", file.display());
                 }
             }
         }
-        report
-    }
-
-    /// Prints the end of each log.
-    pub fn print_logs(&self) {
-        self.asterisk.print_log();
+        report += &self.asterisk.report();
         for service in &self.services {
-            service.print_log(8);
+            report += &service.report(8);
         }
+        report
     }
 }
 

@@ -49,9 +49,9 @@ impl Service {
         Ok(String::from_utf8_lossy(&fs::read(&self.log)?).into_owned())
     }
 
-    /// Prints what the program wrote last.
-    pub fn print_log(&self, lines: usize) {
-        eprintln!("--- {} ({})\n{}", self.name, self.log.display(), tail(&self.log, lines));
+    /// What the program wrote last, for a case that failed.
+    pub fn report(&self, lines: usize) -> String {
+        format!("--- {} ({})\n{}\n", self.name, self.log.display(), tail(&self.log, lines))
     }
 }
 

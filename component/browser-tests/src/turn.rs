@@ -20,7 +20,7 @@ pub async fn start(rig: &Rig) -> Result<Service> {
     turn.args(["--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", "--allow-loopback-peers"]);
     turn.args(["--lt-cred-mech", "--realm=tests", &format!("--user={USER}:{PASSWORD}")]);
     turn.args(["--no-tls", "--relay-threads=1", "--pidfile=/tmp/turn.pid"]);
-    Service::start("turn", &rig.folder.join("logs"), turn, "Total auth threads").await
+    Service::start("turn", &rig.lane.join("logs"), turn, "Total auth threads").await
 }
 
 /// The fields of an account whose media take this way alone.

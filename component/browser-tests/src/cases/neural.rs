@@ -72,8 +72,8 @@ async fn record(rig: &Rig, phone: &Phone, suppression: &str, seconds: f32) -> Re
     let [clean, heard] = &recordings[..] else { anyhow::bail!("two recordings") };
     let told = Heard::of(clean, heard);
     if told.is_err() {
-        audio::write(&rig.folder.join("logs/said.wav"), clean)?;
-        audio::write(&rig.folder.join("logs/heard.wav"), heard)?;
+        audio::write(&rig.lane.join("logs/said.wav"), clean)?;
+        audio::write(&rig.lane.join("logs/heard.wav"), heard)?;
     }
     told
 }

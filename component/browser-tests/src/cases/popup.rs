@@ -169,8 +169,8 @@ async fn outlives(rig: &Rig, kind: Kind) -> Result<()> {
         gaps[1]
     );
     if gaps[1] > GAP_MS {
-        write(&rig.folder.join("logs/said.wav"), &said)?;
-        write(&rig.folder.join("logs/heard.wav"), &heard)?;
+        write(&rig.lane.join("logs/said.wav"), &said)?;
+        write(&rig.lane.join("logs/heard.wav"), &heard)?;
     }
     ensure!(gaps[1] <= GAP_MS, "a gap of {} ms", gaps[1]);
     ensure!(pair.facts().await? == before && contacts(rig).await? == 1);

@@ -162,7 +162,7 @@ async fn step(rig: &Rig, kind: Kind, phone: &Phone, what: &str, who: &str) -> Re
     println!("{kind:?}, {what}: longest gap {gap:.0} ms, the element plays on after {slowest:.0} ms, {reason}");
     let loud = heard.len() as f32 / RATE as f32 > SECONDS - 0.5 && rms(&heard) > 0.003;
     if gap > GAP_MS || !loud {
-        audio::write(&rig.folder.join("logs/heard.wav"), &heard)?;
+        audio::write(&rig.lane.join("logs/heard.wav"), &heard)?;
     }
     ensure!(loud, "{what}: {} s of sound at {:.4}", heard.len() as f32 / RATE as f32, rms(&heard));
     ensure!(gap <= GAP_MS && slowest <= f64::from(GAP_MS), "{what}: a gap of {gap:.0} ms, {restarts}");

@@ -186,7 +186,7 @@ async fn gap_while(rig: &Rig, phone: &Phone, what: &str, done: &str, seconds: f3
     let gap = longest_gap(&heard, SILENCE_DBFS);
     let loud = heard.len() as f32 / RATE as f32 > seconds - 0.5 && rms(&heard) > 0.003;
     if gap > GAP_MS || !loud {
-        audio::write(&rig.folder.join("logs/heard.wav"), &heard)?;
+        audio::write(&rig.lane.join("logs/heard.wav"), &heard)?;
     }
     ensure!(loud, "{what}: {} s of sound at {:.4}", heard.len() as f32 / RATE as f32, rms(&heard));
     ensure!(gap <= GAP_MS, "{what}: a gap of {gap:.0} ms");
