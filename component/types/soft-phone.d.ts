@@ -185,6 +185,7 @@ export interface SoftPhoneQuality {
   rttMs: number | null;
   jitterMs: number;
   lossPercent: number;
+  /** What packets waited from their arrival until they were played, in the mean. */
   playoutDelayMs: number;
   /** Share of what was heard that stood for what did not arrive in time; `null` where it is not known. */
   concealedPercent: number | null;

@@ -206,10 +206,10 @@ impl Inner {
         own.or_else(|| self.remote.borrow().as_ref().map(Clone::clone))
     }
 
-    /// Delay, ms, and share that was concealed, 0 to 1, while ours is heard.
+    /// What packets wait, ms, and share that was concealed, 0 to 1, while ours is heard.
     pub(super) fn own_quality(&self) -> Option<(f64, f64)> {
         let state = self.receive.borrow();
-        Some((state.figure(ReceiveFigure::Delay)?, state.figure(ReceiveFigure::Concealed)?))
+        Some((state.figure(ReceiveFigure::Waited)?, state.figure(ReceiveFigure::Concealed)?))
     }
 
     /// Whether ours is heard.
