@@ -9,7 +9,7 @@
 //                                             each [target, package], and says hello again when that changes. With `first` it is
 //                                             a window of the phone's own (popup.js), which is to lead
 //   { bye: id }                               it goes
-//   { who: id, first }                        somebody leads from now on: followers say hello, what they have asked for is void
+//   { who: id }                               somebody leads from now on: followers say hello, what they have asked for is void
 //   { cede: id }                              leader: has told all and let go of its calls. The window of this id takes the lock
 //                                             from it (`steal`), before those who have waited longer
 //   { state, past, first }                    leader: what it knows (mirror.rs), each only when it has changed; never a secret
@@ -88,7 +88,7 @@ class Tabs {
     this.#hosted = false;
     this.#give();
     this.#host.phone.lead();
-    this.#post({ who: this.#id, first: this.#host.first });
+    this.#post({ who: this.#id });
   }
 
   /** Lets go of the phone, which another one is to have; false while that would lose something. */
@@ -139,7 +139,8 @@ class Tabs {
         this.#cede();
       }
     } else if (message.who) {
-      this.#hosted = Boolean(message.first);
+      // It is the window's once that tells what it knows: until then the phone here shows what the one before knew.
+      this.#hosted = false;
       this.#give();
       this.#hello();
     } else if (message.cede) {

@@ -185,6 +185,7 @@ export interface SoftPhoneQuality {
   rttMs: number | null;
   jitterMs: number;
   lossPercent: number;
+  /** What packets waited from their arrival until they were played, in the mean. */
   playoutDelayMs: number;
   /** Share of what was heard that stood for what did not arrive in time; `null` where it is not known. */
   concealedPercent: number | null;
@@ -480,7 +481,7 @@ export class SoftPhone extends HTMLElement {
   autoAnswer: boolean;
   /** Who processes the microphone's sound. */
   processing: "auto" | "rust" | "browser" | "off";
-  /** Who buffers and conceals what is received; `auto` is the browser today. */
+  /** Who buffers and conceals what is received; `auto`: ours in Chromium, else the browser. */
   jitterBuffer: "auto" | "rust" | "browser";
   /** How much noise our own engine takes from the microphone: 12 dB, 6 dB, 20 dB, or by a neural engine loaded for it. */
   noiseSuppression: "moderate" | "low" | "high" | "neural";

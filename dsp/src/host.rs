@@ -114,9 +114,11 @@ pub enum ReceiveFigure {
     Errors = 9,
     /// Missing packets that were played from a copy.
     Recovered = 10,
+    /// What packets waited in the last two seconds, ms.
+    Waited = 11,
 }
 
 impl ReceiveFigure {
     /// How many there are.
-    pub const COUNT: usize = 11;
+    pub const COUNT: usize = 12;
 }

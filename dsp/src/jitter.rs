@@ -252,7 +252,8 @@ impl JitterBuffer {
             // What is missing is here, as late as this: it can pay to wait for such copies.
             self.delays.arrived(now, ready, before as f64 / FLICKS_PER_MS);
         }
-        Ok(Entry { time: place.time, duration, sequence: place.sequence, line: at, kind, ..Entry::default() })
+        let arrived = (now * FLICKS_PER_MS) as i64;
+        Ok(Entry { time: place.time, duration, arrived, sequence: place.sequence, line: at, kind, ..Entry::default() })
     }
 
     /// Takes the copies out of a packet that has its place. What is wrong with one is counted; the packet is good.
@@ -276,7 +277,8 @@ impl JitterBuffer {
             }
             // Senders put one packet after the other into it, the oldest first.
             let sequence = entry.sequence - (count - index) as i64;
-            let copy = Entry { time, duration, sequence, line, kind: Kind::Copy, ..Entry::default() };
+            let arrived = entry.arrived;
+            let copy = Entry { time, duration, arrived, sequence, line, kind: Kind::Copy, ..Entry::default() };
             if self.packets.insert(copy, block.payload) == Reception::Accepted {
                 self.delays.arrived(now, ready, time as f64 / FLICKS_PER_MS);
             }

@@ -23,7 +23,7 @@ use crate::state::Engine;
 /// Who buffers and conceals what is received: the attribute `jitter-buffer`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// As it is judged best; today the browser's.
+    /// As it was measured to be better: ours in Chromium, the browser's elsewhere.
     #[default]
     Auto,
     /// Ours where the browser can run it, keeps up and lets frames be seen, tried anew with each call.
@@ -44,8 +44,18 @@ impl Mode {
 
     /// Whether ours is to play.
     fn is_rust(self) -> bool {
-        self == Mode::Rust
+        match self {
+            Mode::Auto => is_chromium(),
+            Mode::Rust => true,
+            Mode::Browser => false,
+        }
     }
+}
+
+/// Only Chromium tells who it is by this (User-Agent Client Hints), and everywhere that a microphone can be had.
+fn is_chromium() -> bool {
+    let navigator = js::get(&js_sys::global(), "navigator");
+    !js::get(&navigator, "userAgentData").is_undefined()
 }
 
 /// How what is received is played in one call.
@@ -206,10 +216,10 @@ impl Inner {
         own.or_else(|| self.remote.borrow().as_ref().map(Clone::clone))
     }
 
-    /// Delay, ms, and share that was concealed, 0 to 1, while ours is heard.
+    /// What packets wait, ms, and share that was concealed, 0 to 1, while ours is heard.
     pub(super) fn own_quality(&self) -> Option<(f64, f64)> {
         let state = self.receive.borrow();
-        Some((state.figure(ReceiveFigure::Delay)?, state.figure(ReceiveFigure::Concealed)?))
+        Some((state.figure(ReceiveFigure::Waited)?, state.figure(ReceiveFigure::Concealed)?))
     }
 
     /// Whether ours is heard.

@@ -111,6 +111,7 @@ impl Receiver {
         set(ReceiveFigure::Late, stats.late as f32);
         set(ReceiveFigure::Errors, stats.errors as f32);
         set(ReceiveFigure::Recovered, stats.recovered as f32);
+        set(ReceiveFigure::Waited, stats.recent_wait_ms);
         &self.statistics
     }
 }

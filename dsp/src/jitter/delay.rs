@@ -5,7 +5,8 @@
 //! Whoever plays a timestamp `t` at time `t + θ` has all packets in time whose transit is at most `θ`.
 //!
 //! A delay that moves is heard more than one that is a little too long: the signal is stretched with every step. So what
-//! counts are many packets, and what came last only where it is much worse.
+//! counts are many packets, and what came last only where it is much worse; and the delay stays where it is until another one
+//! is worth the step.
 
 use super::JitterConfig;
 
@@ -14,9 +15,12 @@ const WINDOW: usize = 750;
 /// Packets that tell that things are getting worse, and what one of them that comes too late counts for.
 const RECENT: usize = 50;
 const RECENT_WEIGHT: f64 = 0.25;
-/// The delay that is worth twice what so many ms without it would be: who speaks hears little of 100 ms and much of 300 (the
+/// The delay that is worth twice what so many ms without it would be: who speaks hears little of 100 ms and much of 400 (the
 /// impairment `Idd` of ITU-T G.107).
-const DEAR_MS: f64 = 300.0;
+const DEAR_MS: f64 = 500.0;
+/// What another delay must save to be aimed at just after a step, ms, and the packets after which half of that will do.
+const WORTH_MS: f64 = 20.0;
+const SETTLED: f64 = 2_000.0;
 /// Blocks of which the fastest packet is kept, and how long one is, ms.
 const BLOCKS: usize = 6;
 const BLOCK_MS: f64 = 10_000.0;
@@ -54,14 +58,22 @@ impl Window {
         self.sorted.insert(place, value);
     }
 
-    /// The delay at which delay and weighted share of late packets come to the least sum; `least` is none.
+    /// What the delay `value` costs, ms: itself and the weighted share of packets that come later; `least` is none.
+    fn cost(&self, value: f64, weight: f64, least: f64) -> f64 {
+        let delay = (value - least).max(0.0);
+        let in_time = self.sorted.partition_point(|held| *held <= value);
+        delay + delay * delay / DEAR_MS + weight * (1.0 - in_time as f64 / self.sorted.len().max(1) as f64)
+    }
+
+    /// The delay that costs least.
     fn cheapest(&self, weight: f64, least: f64) -> Option<f64> {
-        let count = self.sorted.len() as f64;
-        let cost = |(place, value): (usize, &f64)| {
-            let delay = (value - least).max(0.0);
-            (delay + delay * delay / DEAR_MS + weight * (count - 1.0 - place as f64) / count, *value)
-        };
-        self.sorted.iter().enumerate().map(cost).min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, value)| value)
+        let costs = self.sorted.iter().map(|value| (*value, self.cost(*value, weight, least)));
+        costs.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(value, _)| value)
+    }
+
+    /// The least transit.
+    fn least(&self) -> Option<f64> {
+        self.sorted.first().copied()
     }
 }
 
@@ -76,6 +88,8 @@ pub(crate) struct DelayEstimator {
     fastest: [f64; BLOCKS],
     block_began: Option<f64>,
     target: Option<f64>,
+    /// Packets since it was changed.
+    age: f64,
     /// The fastest arrival of this block and of the one before, ms, and whether the sender's clock is slower.
     arrival: [f64; 2],
     lags: bool,
@@ -90,6 +104,7 @@ impl DelayEstimator {
             fastest: [f64::INFINITY; BLOCKS],
             block_began: None,
             target: None,
+            age: 0.0,
             arrival: [f64::INFINITY; 2],
             lags: false,
         }
@@ -116,10 +131,27 @@ impl DelayEstimator {
         self.fastest[0] = self.fastest[0].min(transit);
         self.window.push(transit);
         self.recent.push(transit);
-        let least = self.window.sorted.first().copied().unwrap_or(transit);
-        let long = self.window.cheapest(self.late, least);
-        let recent = self.recent.cheapest(self.late * RECENT_WEIGHT, least);
-        self.target = long.zip(recent).map(|(long, recent)| long.max(recent));
+        self.aim(self.window.least().unwrap_or(transit));
+    }
+
+    /// Chooses the transit to wait for; `least` counts as no delay.
+    fn aim(&mut self, least: f64) {
+        let windows = [(&self.window, self.late), (&self.recent, self.late * RECENT_WEIGHT)];
+        let [Some(long), Some(recent)] = windows.map(|(window, weight)| window.cheapest(weight, least)) else { return };
+        let best = long.max(recent);
+        self.age += 1.0;
+        let is_worth_it = |held: f64| {
+            let saved = windows.map(|(window, weight)| {
+                window.cost(held, weight, least) - window.cost(best, weight, least)
+            });
+            // To become longer it is enough that things got worse just now.
+            let saved = if best > held { saved[0].max(saved[1]) } else { saved[0] };
+            saved * (1.0 + self.age / SETTLED) > WORTH_MS
+        };
+        if self.target.is_none_or(is_worth_it) {
+            self.target = Some(best);
+            self.age = 0.0;
+        }
     }
 
     /// The transit that it pays to wait for, ms; `None` before a packet came.
@@ -129,7 +161,7 @@ impl DelayEstimator {
 
     /// The transit of the fastest of the recent packets, ms: what the network takes now at the least.
     pub fn least(&self) -> Option<f64> {
-        self.recent.sorted.first().copied()
+        self.recent.least()
     }
 
     /// The transit of the fastest packet of the last minute, ms.
@@ -181,17 +213,35 @@ mod tests {
     fn the_longer_the_delay_is_the_less_is_more_of_it_worth() {
         // One packet in a hundred takes 15 ms more than others do.
         let share = |delay: f64| {
-            let aimed = targets(1_000, |k| {
-                if k % 100 == 0 {
-                    delay + 15.0
-                } else if k % 2 == 0 {
-                    delay
-                } else {
-                    0.0
+            let aimed = targets(3_000, |k| {
+                match k % 100 {
+                    0 => delay + 15.0,
+                    1..10 => 0.0,
+                    _ => delay,
                 }
             });
-            aimed[999] - delay
+            aimed[2_999] - delay
         };
-        assert_eq!((share(20.0), share(200.0)), (15.0, 0.0));
+        assert_eq!((share(20.0), share(800.0)), (15.0, 0.0));
+    }
+
+    #[test]
+    fn the_delay_stays_where_another_one_is_hardly_better() {
+        // Exponentially distributed, 40 ms in the mean, from a number that looks random (Knuth's MMIX).
+        let mut state = 7_u64;
+        let transits: Vec<f64> = (0..6_000)
+            .map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                -40.0 * (1.0 - (state >> 11) as f64 / (1_u64 << 53) as f64).ln()
+            })
+            .collect();
+        let aimed = targets(6_000, |k| transits[k]);
+        // Two minutes: what is drawn of the distribution changes all the time, the distribution does not.
+        let steps = aimed[750..].windows(2).filter(|pair| pair[0] != pair[1]).count();
+        assert!((1..=12).contains(&steps), "{steps}");
+        assert!(aimed[750..].iter().all(|target| (90.0..=220.0).contains(target)), "{aimed:?}");
+        // One that is 8 ms better is chosen in the end.
+        let aimed = targets(9_000, |k| if k < 1_000 { 5.0 + 8.0 * (k % 2) as f64 } else { 5.0 });
+        assert_eq!((aimed[999], aimed[2_500], aimed[8_999]), (13.0, 13.0, 5.0));
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Entry {
     /// Where it begins in the stream, and how long it is, flicks.
     pub time: i64,
     pub duration: i64,
+    /// When it came, flicks of the host's clock.
+    pub arrived: i64,
     /// Its sequence number, unwrapped.
     pub sequence: i64,
     /// Place of its decoder.

@@ -167,13 +167,17 @@ impl Stage<'_> {
     fn target(&self) -> f64 {
         let fastest = self.delays.least().unwrap_or(0.0);
         let least = fastest + f64::from(self.config.min_playout_delay_ms);
-        let most = fastest + f64::from(self.config.max_playout_delay_ms);
-        self.delays.target().unwrap_or(fastest).max(least).min(most)
+        self.delays.target().unwrap_or(fastest).max(least).min(self.most())
+    }
+
+    /// The longest that is allowed, by the same clocks.
+    fn most(&self) -> f64 {
+        self.delays.least().unwrap_or(0.0) + f64::from(self.config.max_playout_delay_ms)
     }
 
     /// Leaves packets out that would come later than is allowed.
     fn bound(&mut self, playout: &mut Playout, now: f64) {
-        let most = self.delays.least().unwrap_or(0.0) + f64::from(self.config.max_playout_delay_ms);
+        let most = self.most();
         while let Some(first) = self.packets.first() {
             if self.packets.len() < 2 || now + self.pending_ms(playout) - ms(first.time) <= most {
                 break;
@@ -302,6 +306,7 @@ impl Stage<'_> {
     /// Decodes the earliest packet to the end of the signal.
     fn decode(&mut self, playout: &mut Playout, now: f64, entry: Entry) {
         let over = self.delay(playout, now) - self.target();
+        let played = now + self.pending_ms(playout);
         let line = &mut self.lines[entry.line];
         let voice = &mut self.voices[line.voice];
         let rate = voice.rate();
@@ -325,6 +330,7 @@ impl Stage<'_> {
                 return;
             }
         };
+        self.counts.waited(played - ms(entry.arrived) + voice.resampler.latency_ms());
         self.counts.stats.lost += lost;
         self.counts.stats.recovered += u64::from(entry.kind == Kind::Copy);
         let skipped = ((playout.next - entry.time).max(0) * i64::from(rate) / FLICKS) as usize;
@@ -374,7 +380,8 @@ impl Stage<'_> {
     /// Brings the delay to the target by a cut in the signal.
     fn stretch(&mut self, playout: &mut Playout, now: f64) {
         playout.rest = playout.rest.saturating_sub(1);
-        let over = self.delay(playout, now) - self.target();
+        let target = self.target();
+        let (over, beyond) = (self.delay(playout, now) - target, BEYOND_MS.min(self.most() - target));
         let voice = &mut self.voices[self.lines[playout.line].voice];
         if voice.concealer.is_active() || playout.rest > 0 {
             return;
@@ -396,7 +403,7 @@ impl Stage<'_> {
             accelerate(&mut voice.signal, &mut voice.finder, cut)
         } else if over < -BELOW_MS {
             let cut = Cut {
-                most: ((BEYOND_MS - over) * per_ms) as usize,
+                most: ((beyond - over) * per_ms) as usize,
                 likeness: 0.7 - IMPATIENCE * playout.short as f32,
                 background,
             };

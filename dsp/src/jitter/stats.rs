@@ -20,6 +20,11 @@ pub struct JitterStats {
     pub mean_delay_ms: f32,
     /// 95 of 100 samples had at most this delay, ms.
     pub p95_delay_ms: f32,
+    /// Mean of what packets waited from their arrival until they were played, ms: what a browser tells as
+    /// `jitterBufferDelay / jitterBufferEmittedCount` (W3C webrtc-stats). The longer one was on its way, the less it waits.
+    pub mean_wait_ms: f32,
+    /// The same over about the last two seconds.
+    pub recent_wait_ms: f32,
     /// Share of what was played that was concealed, 0 to 1; pauses of the sender (DTX) are not concealment.
     pub concealed_share: f32,
     /// The same over about the last two seconds.
@@ -52,6 +57,8 @@ pub(crate) struct Counts {
     bins: Vec<u32>,
     frames: u64,
     delay_sum: f64,
+    waits: u64,
+    wait_sum: f64,
     played_ms: f64,
     concealed_ms: f64,
     stretched_ms: f64,
@@ -64,6 +71,8 @@ impl Counts {
             bins: vec![0; BINS],
             frames: 0,
             delay_sum: 0.0,
+            waits: 0,
+            wait_sum: 0.0,
             played_ms: 0.0,
             concealed_ms: 0.0,
             stretched_ms: 0.0,
@@ -80,6 +89,15 @@ impl Counts {
         self.concealed_ms += concealed_ms;
         self.stats.playout_delay_ms = delay_ms as f32;
         self.stats.recent_concealed_share += 0.005 * (concealed_ms as f32 / 10.0 - self.stats.recent_concealed_share);
+    }
+
+    /// A packet is played so long after it came.
+    pub fn waited(&mut self, ms: f64) {
+        self.waits += 1;
+        self.wait_sum += ms;
+        // All there were, until there are many.
+        let weight = (1.0 / self.waits as f32).max(0.01);
+        self.stats.recent_wait_ms += weight * (ms as f32 - self.stats.recent_wait_ms);
     }
 
     pub fn stretched(&mut self, ms: f64) {
@@ -100,6 +118,7 @@ impl Counts {
         JitterStats {
             mean_delay_ms: (self.delay_sum / self.frames.max(1) as f64) as f32,
             p95_delay_ms: p95 as f32,
+            mean_wait_ms: (self.wait_sum / self.waits.max(1) as f64) as f32,
             concealed_share: (self.concealed_ms / played) as f32,
             stretched_share: (self.stretched_ms / played) as f32,
             ..self.stats

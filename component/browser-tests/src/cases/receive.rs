@@ -40,6 +40,21 @@ async fn hang_up(phone: &Phone) -> Result<()> {
     phone.ended().await.map(drop)
 }
 
+/// Who buffers unless the page says so.
+pub async fn by_default(rig: &Rig) -> Result<()> {
+    for (kind, who) in [(Kind::Chromium, "rust"), (Kind::Firefox, "browser")] {
+        let phone = dial_echo(rig, kind, json!({ "lang": "en" })).await?;
+        phone.dial("600").await?;
+        phone.call_is("active").await?;
+        buffered_by(&phone, who).await.with_context(|| format!("{kind:?}"))?;
+        phone.until("probe.fired('quality').length").await?;
+        let received = phone.browser.run(&format!("return {RECEIVED}"), Value::Null).await?;
+        ensure!(received["reason"].is_null() || received["reason"] == json!(TOO_SLOW), "{kind:?}: {received}");
+        hang_up(&phone).await?;
+    }
+    Ok(())
+}
+
 /// The voice of each codec that Asterisk and the browser agree on.
 async fn codecs_of(rig: &Rig, kind: Kind) -> Result<()> {
     let phone = dial_echo(rig, kind, json!({ "lang": "en", "jitter-buffer": "rust" })).await?;
