@@ -25,7 +25,8 @@ pub struct Sample {
     pub rtt: Option<f64>,
     /// Samples that stood for what did not arrive in time, and all that were played; 0 where the browser does not tell.
     pub concealed: [f64; 2],
-    /// Of our own jitter buffer while it plays: what packets wait in it, ms, and share that it concealed in the last two seconds, 0 to 1.
+    /// Of our own jitter buffer while it plays: what packets wait in it, ms, and share that it concealed in the last two
+    /// seconds, 0 to 1.
     pub own: Option<(f64, f64)>,
     /// Who processes the microphone.
     pub engine: Engine,

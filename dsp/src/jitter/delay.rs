@@ -58,16 +58,21 @@ impl Window {
         self.sorted.insert(place, value);
     }
 
-    /// What the delay `value` costs, ms: itself and the weighted share of packets that come later; `least` is none.
-    fn cost(&self, value: f64, weight: f64, least: f64) -> f64 {
+    /// What the transit `value` costs for which so many packets are in time, ms: delay over `least`, and the weighted share of
+    /// those that are late.
+    fn cost(&self, value: f64, in_time: usize, weight: f64, least: f64) -> f64 {
         let delay = (value - least).max(0.0);
-        let in_time = self.sorted.partition_point(|held| *held <= value);
-        delay + delay * delay / DEAR_MS + weight * (1.0 - in_time as f64 / self.sorted.len().max(1) as f64)
+        let late = 1.0 - in_time as f64 / self.sorted.len().max(1) as f64;
+        delay + delay * delay / DEAR_MS + weight * late
     }
 
-    /// The delay that costs least.
+    fn cost_of(&self, value: f64, weight: f64, least: f64) -> f64 {
+        self.cost(value, self.sorted.partition_point(|held| *held <= value), weight, least)
+    }
+
+    /// The transit that costs least.
     fn cheapest(&self, weight: f64, least: f64) -> Option<f64> {
-        let costs = self.sorted.iter().map(|value| (*value, self.cost(*value, weight, least)));
+        let costs = (1..).zip(&self.sorted).map(|(place, value)| (*value, self.cost(*value, place, weight, least)));
         costs.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(value, _)| value)
     }
 
@@ -141,9 +146,8 @@ impl DelayEstimator {
         let best = long.max(recent);
         self.age += 1.0;
         let is_worth_it = |held: f64| {
-            let saved = windows.map(|(window, weight)| {
-                window.cost(held, weight, least) - window.cost(best, weight, least)
-            });
+            let saved = windows
+                .map(|(window, weight)| window.cost_of(held, weight, least) - window.cost_of(best, weight, least));
             // To become longer it is enough that things got worse just now.
             let saved = if best > held { saved[0].max(saved[1]) } else { saved[0] };
             saved * (1.0 + self.age / SETTLED) > WORTH_MS
@@ -213,12 +217,10 @@ mod tests {
     fn the_longer_the_delay_is_the_less_is_more_of_it_worth() {
         // One packet in a hundred takes 15 ms more than others do.
         let share = |delay: f64| {
-            let aimed = targets(3_000, |k| {
-                match k % 100 {
-                    0 => delay + 15.0,
-                    1..10 => 0.0,
-                    _ => delay,
-                }
+            let aimed = targets(3_000, |k| match k % 100 {
+                0 => delay + 15.0,
+                1..10 => 0.0,
+                _ => delay,
             });
             aimed[2_999] - delay
         };
