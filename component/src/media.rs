@@ -171,7 +171,6 @@ impl Session {
         let session = Session::new(settings, report)?;
         let inner = session.0.clone();
         session.enqueue(async move {
-            inner.prepare_receive().await;
             inner.add_transceiver();
         });
         session.send_with_microphone(Side::Offer)?;
@@ -189,7 +188,6 @@ impl Session {
         }
         let inner = session.0.clone();
         session.enqueue(async move {
-            inner.prepare_receive().await;
             let prepared = match offer {
                 Some(offer) => inner.take_offer(offer).await.is_ok(),
                 None => {
@@ -299,6 +297,9 @@ impl Session {
             listeners: RefCell::default(),
         });
         inner.listen();
+        // An operation of its own: who hangs up meanwhile has closed the connection, and the next one does not begin.
+        let first = inner.clone();
+        inner.enqueue(async move { first.prepare_receive().await });
         Ok(Session(inner))
     }
 

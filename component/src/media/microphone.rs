@@ -1,7 +1,8 @@
 //! The microphone: asked for early, let go on every way out.
 
+use js_sys::Promise;
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{MediaStream, MediaStreamConstraints, MediaStreamTrack, PermissionState, PermissionStatus};
 
 use super::devices;
@@ -47,10 +48,11 @@ impl Drop for Microphone {
     }
 }
 
-/// A request for the microphone that is under way.
+/// A request for the microphone that is under way; dropped before it is awaited, the microphone closes as soon as it opens.
 pub struct Pending {
-    answer: JsFuture,
+    answer: Promise,
     capture: Capture,
+    awaited: bool,
 }
 
 /// Asks at once for the microphone `device`, the system's when it is empty; the answer is awaited later.
@@ -70,7 +72,7 @@ pub fn ask(device: &str, capture: Capture) -> Result<Pending, Problem> {
     let constraints: MediaStreamConstraints = js::object(&[("audio", audio.into())]).unchecked_into();
     devices
         .get_user_media_with_constraints(&constraints)
-        .map(|promise| Pending { answer: JsFuture::from(promise), capture })
+        .map(|answer| Pending { answer, capture, awaited: false })
         .map_err(|error| problem_of(&error))
 }
 
@@ -79,10 +81,27 @@ impl Pending {
     ///
     /// # Errors
     /// What is wrong with the microphone, in the words of the contract.
-    pub async fn ready(self) -> Result<Microphone, Problem> {
-        match self.answer.await {
-            Ok(stream) => Ok(Microphone { stream: stream.unchecked_into(), capture: self.capture }),
-            Err(error) => Err(problem_of(&error)),
+    pub async fn ready(mut self) -> Result<Microphone, Problem> {
+        self.awaited = true;
+        self.open().await
+    }
+
+    fn open(&self) -> impl Future<Output = Result<Microphone, Problem>> + use<> {
+        let (answer, capture) = (JsFuture::from(self.answer.clone()), self.capture);
+        async move {
+            match answer.await {
+                Ok(stream) => Ok(Microphone { stream: stream.unchecked_into(), capture }),
+                Err(error) => Err(problem_of(&error)),
+            }
+        }
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if !self.awaited {
+            let opened = self.open();
+            spawn_local(async move { drop(opened.await) });
         }
     }
 }

@@ -30,7 +30,6 @@ impl Session {
         inner.muted.set(muted);
         let connected = inner.clone();
         session.enqueue(async move {
-            connected.prepare_receive().await;
             codecs::prefer(&connected.add_transceiver(), &connected.codecs);
             // The microphone may be open by now, and may not.
             let _ = connected.send_track().await;

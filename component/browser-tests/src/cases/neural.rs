@@ -81,7 +81,8 @@ async fn record(rig: &Rig, phone: &Phone, suppression: &str, seconds: f32) -> Re
 /// Knocks and hiss are sent with the voice; the network takes them away, its weights fetched when it is asked for.
 pub async fn suppresses(rig: &Rig) -> Result<()> {
     let attributes = json!({
-        "lang": "en", "processing": "rust", "noise-suppression": "low", "no-auto-gain": "", "no-echo-cancellation": ""
+        "lang": "en", "processing": "rust", "noise-suppression": "low", "no-auto-gain": "", "no-echo-cancellation": "",
+        "jitter-buffer": "browser"
     });
     let phone = dial_echo(rig, Kind::Chromium, "noisy", attributes).await?;
     phone.until(&format!("{SUPPRESSOR} === 'spectral'")).await?;
