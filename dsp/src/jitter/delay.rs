@@ -224,7 +224,7 @@ mod tests {
             });
             aimed[2_999] - delay
         };
-        assert_eq!((share(20.0), share(800.0)), (15.0, 0.0));
+        assert_eq!((share(20.0), share(400.0)), (15.0, 0.0));
     }
 
     #[test]
