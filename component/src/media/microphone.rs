@@ -48,11 +48,13 @@ impl Drop for Microphone {
     }
 }
 
-/// A request for the microphone that is under way; dropped before it is awaited, the microphone closes as soon as it opens.
+/// A request for the microphone that is under way; dropped before the answer, the microphone closes as soon as it opens.
 pub struct Pending {
-    answer: Promise,
+    promise: Promise,
+    /// Listens from the start: a refusal that nobody listens to would be an error of the page.
+    answer: JsFuture,
+    answered: bool,
     capture: Capture,
-    awaited: bool,
 }
 
 /// Asks at once for the microphone `device`, the system's when it is empty; the answer is awaited later.
@@ -72,7 +74,7 @@ pub fn ask(device: &str, capture: Capture) -> Result<Pending, Problem> {
     let constraints: MediaStreamConstraints = js::object(&[("audio", audio.into())]).unchecked_into();
     devices
         .get_user_media_with_constraints(&constraints)
-        .map(|answer| Pending { answer, capture, awaited: false })
+        .map(|promise| Pending { answer: promise.clone().into(), promise, answered: false, capture })
         .map_err(|error| problem_of(&error))
 }
 
@@ -82,26 +84,22 @@ impl Pending {
     /// # Errors
     /// What is wrong with the microphone, in the words of the contract.
     pub async fn ready(mut self) -> Result<Microphone, Problem> {
-        self.awaited = true;
-        self.open().await
+        let answer = (&mut self.answer).await;
+        self.answered = true;
+        opened(answer, self.capture)
     }
+}
 
-    fn open(&self) -> impl Future<Output = Result<Microphone, Problem>> + use<> {
-        let (answer, capture) = (JsFuture::from(self.answer.clone()), self.capture);
-        async move {
-            match answer.await {
-                Ok(stream) => Ok(Microphone { stream: stream.unchecked_into(), capture }),
-                Err(error) => Err(problem_of(&error)),
-            }
-        }
-    }
+fn opened(answer: Result<JsValue, JsValue>, capture: Capture) -> Result<Microphone, Problem> {
+    let stream = answer.map_err(|error| problem_of(&error))?;
+    Ok(Microphone { stream: stream.unchecked_into(), capture })
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        if !self.awaited {
-            let opened = self.open();
-            spawn_local(async move { drop(opened.await) });
+        if !self.answered {
+            let (promise, capture) = (self.promise.clone(), self.capture);
+            spawn_local(async move { drop(opened(JsFuture::from(promise).await, capture)) });
         }
     }
 }
