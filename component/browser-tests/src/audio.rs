@@ -109,11 +109,30 @@ pub fn from_bytes(bytes: &[u8]) -> Vec<f32> {
 
 /// The longest stretch, in ms, that is below `dbfs`, between the first and the last sound that is not. In steps of 5 ms.
 pub fn longest_gap(samples: &[f32], dbfs: f32) -> f32 {
-    let step = RATE as usize / 200;
-    let loud: Vec<usize> = (samples.chunks(step).enumerate())
-        .filter(|(_, chunk)| 20.0 * rms(chunk).max(1e-9).log10() >= dbfs)
-        .map(|(index, _)| index)
-        .collect();
+    gap_of(&levels(samples), dbfs)
+}
+
+/// As [`longest_gap`], of `heard`, without the time in which another way of the same sound, recorded beside it and no more than
+/// 150 ms apart, has next to none either: what did not come at all is no gap of who plays it.
+pub fn longest_gap_beside(heard: &[f32], other: &[f32], dbfs: f32) -> f32 {
+    const APART: usize = 30;
+    let (heard, other) = (levels(heard), levels(other));
+    let came = |step: usize| {
+        let around = step.saturating_sub(APART)..(step + APART + 1).min(other.len());
+        other.get(around).is_some_and(|levels| levels.iter().all(|level| *level >= dbfs + 10.0))
+    };
+    let counted = heard.iter().enumerate().filter(|(step, level)| **level >= dbfs || came(*step));
+    let counted: Vec<f32> = counted.map(|(_, level)| *level).collect();
+    gap_of(&counted, dbfs)
+}
+
+/// dBFS of each 5 ms.
+fn levels(samples: &[f32]) -> Vec<f32> {
+    samples.chunks(RATE as usize / 200).map(|chunk| 20.0 * rms(chunk).max(1e-9).log10()).collect()
+}
+
+fn gap_of(levels: &[f32], dbfs: f32) -> f32 {
+    let loud: Vec<usize> = (0..levels.len()).filter(|step| levels[*step] >= dbfs).collect();
     let longest = loud.windows(2).map(|pair| pair[1] - pair[0] - 1).max().unwrap_or_default();
     longest as f32 * 5.0
 }
@@ -359,6 +378,21 @@ mod tests {
         heard[14_400..24_000].fill(0.001);
         assert!((longest_gap(&heard, -50.0) - 200.0).abs() <= 5.0);
         assert!(longest_gap(&heard, -70.0) < 1.0);
+    }
+
+    #[test]
+    fn a_gap_that_the_other_way_has_too_is_none() {
+        let mut heard = vec![0.1; 96_000];
+        heard[24_000..43_200].fill(0.0);
+        let mut other = vec![0.1; 96_000];
+        assert!((longest_gap_beside(&heard, &other, -50.0) - 400.0).abs() <= 5.0);
+        // A pause of its own, 100 ms late: what is near to it is left out.
+        other[28_800..48_000].fill(0.0);
+        assert!(longest_gap_beside(&heard, &other, -50.0) < 1.0);
+        // Elsewhere: nothing is left out.
+        other.fill(0.1);
+        other[72_000..84_000].fill(0.0);
+        assert!((longest_gap_beside(&heard, &other, -50.0) - 400.0).abs() <= 5.0);
     }
 
     #[test]

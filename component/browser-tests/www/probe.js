@@ -200,8 +200,10 @@ const makers = {
   },
   async noisy(context) {
     const file = await fetchOfTheBrowser("/test/speech-a.wav");
-    const speech = new AudioBufferSourceNode(context, { buffer: await context.decodeAudioData(await file.arrayBuffer()), loop: true });
-    const length = 10 * context.sampleRate;
+    const words = await context.decodeAudioData(await file.arrayBuffer());
+    const speech = new AudioBufferSourceNode(context, { buffer: words, loop: true });
+    // As long as the words: each time they are said with the same noise.
+    const { length } = words;
     const buffer = new AudioBuffer({ length, sampleRate: context.sampleRate });
     const samples = buffer.getChannelData(0);
     let seed = 1;
@@ -210,7 +212,7 @@ const makers = {
       seed = (Math.imul(seed, 1664525) + 1013904223) | 0;
       low += 0.3 * (seed / 2 ** 31 - low);
       // Almost three knocks a second.
-      samples[i] = low * 0.05 * (0.3 + 1.5 * Math.exp(-((i * 2.7 / context.sampleRate) % 1) * 8));
+      samples[i] = low * 0.05 * (0.3 + 1.5 * Math.exp(-((i * 14 / length) % 1) * 8));
     }
     const noise = new AudioBufferSourceNode(context, { buffer, loop: true });
     const clean = new MediaStreamAudioDestinationNode(context, { channelCount: 1 });
@@ -331,8 +333,8 @@ probe.record = async (streams, seconds) => {
   });
 };
 
-// What an ear hears: whatever the phone's `<audio>` element is given, one stream after the other, for `seconds`. `restarts` are
-// the milliseconds from each change to the element's playing on.
+// What an ear hears: whatever the phone's `<audio>` element is given, one stream after the other, for `seconds`, and
+// the stream `beside` it. `restarts` are the milliseconds from each change to the element's playing on.
 const srcObject = Object.getOwnPropertyDescriptor(HTMLMediaElement.prototype, "srcObject");
 Object.defineProperty(HTMLMediaElement.prototype, "srcObject", {
   ...srcObject,
@@ -341,7 +343,7 @@ Object.defineProperty(HTMLMediaElement.prototype, "srcObject", {
     if (!this.muted) probe.ear?.(this, stream);
   },
 });
-probe.hear = async (audio, seconds) => {
+probe.hear = async (audio, seconds, beside) => {
   const restarts = [];
   const context = new AudioContextOfTheBrowser({ sampleRate: RATE });
   const ear = new MediaStreamAudioDestinationNode(context, { channelCount: 1 });
@@ -359,11 +361,11 @@ probe.hear = async (audio, seconds) => {
     element.addEventListener("playing", () => restarts.push(performance.now() - from), { once: true });
     listen(stream);
   };
-  const [heard] = await probe.record([ear.stream], seconds);
+  const heard = await probe.record([ear.stream, beside], seconds);
   probe.ear = null;
   await context.close();
   probe.restarts = restarts;
-  return [heard];
+  return heard;
 };
 
 // ---- conditions

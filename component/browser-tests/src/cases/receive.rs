@@ -1,11 +1,11 @@
 //! Who buffers and conceals what is received: our own jitter buffer and decoders, or the browser's; and what becomes of a call
 //! when ours cannot go on.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::reload;
-use crate::audio::{self, RATE, longest_gap, rms};
+use crate::audio::{self, RATE, longest_gap_beside, rms};
 use crate::browser::{Browser, Kind, Voice};
 use crate::phone::{Phone, account};
 use crate::rig::Rig;
@@ -157,37 +157,42 @@ pub async fn after_reload_firefox(rig: &Rig) -> Result<()> {
     after_reload_in(rig, Kind::Firefox).await
 }
 
-/// Hears what the phone's loudspeaker is given while `what` happens and until `who` buffers; checks the gaps in it.
+/// Hears what the phone's loudspeaker is given while `what` happens and until `who` buffers; checks the gaps in it that the
+/// browser's own stream does not have: on a machine without time the sound may not come at all.
 async fn step(rig: &Rig, kind: Kind, phone: &Phone, what: &str, who: &str) -> Result<()> {
     const SECONDS: f32 = 5.0;
     let body = format!(
         "const audio = probe.phone().shadowRoot.querySelector('audio');
-         const hearing = probe.hear(audio, {SECONDS});
+         const hearing = probe.hear(audio, {SECONDS}, new MediaStream([probe.receiver().track]));
          const from = performance.now();
          await probe.until(() => performance.now() > from + 1500, 5000);
          {what};
          await probe.until(() => {RECEIVED}.jitterBuffer === '{who}', 10000);
          return hearing"
     );
-    let heard = phone.browser.recordings(&body).await.with_context(|| what.to_owned())?.pop().context("a recording")?;
-    let gap = longest_gap(&heard, SILENCE_DBFS);
+    let recordings = phone.browser.recordings(&body).await.with_context(|| what.to_owned())?;
+    let [heard, browser] = &recordings[..] else { bail!("two recordings") };
+    let gap = longest_gap_beside(heard, browser, SILENCE_DBFS);
     let restarts = phone.browser.run("return probe.restarts", Value::Null).await?;
     let slowest = restarts.as_array().into_iter().flatten().filter_map(Value::as_f64).fold(0.0, f64::max);
     let reason = phone.browser.run(&format!("return {RECEIVED}.reason"), Value::Null).await?;
     println!("{kind:?}, {what}: longest gap {gap:.0} ms, the element plays on after {slowest:.0} ms, {reason}");
-    let loud = heard.len() as f32 / RATE as f32 > SECONDS - 0.5 && rms(&heard) > 0.003;
+    let loud = heard.len() as f32 / RATE as f32 > SECONDS - 0.5 && rms(heard) > 0.003;
     if gap > GAP_MS || !loud {
-        audio::write(&rig.lane.join("logs/heard.wav"), &heard)?;
+        audio::write(&rig.lane.join("logs/heard.wav"), heard)?;
     }
-    ensure!(loud, "{what}: {} s of sound at {:.4}", heard.len() as f32 / RATE as f32, rms(&heard));
+    ensure!(loud, "{what}: {} s of sound at {:.4}", heard.len() as f32 / RATE as f32, rms(heard));
     ensure!(gap <= GAP_MS && slowest <= f64::from(GAP_MS), "{what}: a gap of {gap:.0} ms, {restarts}");
     ensure!(!restarts.as_array().is_none_or(Vec::is_empty), "{what}: nothing changed");
     Ok(())
 }
 
-/// Down and up by the attribute, down because the worklet throws or does not keep up, in one call each; a sound without a pause is heard all along.
+/// Down and up by the attribute, down because the worklet throws or does not keep up, in one call each; a sound without a
+/// pause is heard all along. The browser processes the microphone: what is sent is to come back whole, whatever happens to
+/// our worklets.
 async fn steps_of(rig: &Rig, kind: Kind) -> Result<()> {
-    let phone = dial_echo(rig, kind, json!({ "lang": "en", "jitter-buffer": "rust" })).await?;
+    let attributes = json!({ "lang": "en", "jitter-buffer": "rust", "processing": "browser" });
+    let phone = dial_echo(rig, kind, attributes.clone()).await?;
     phone.browser.run("probe.source = 'hum'", Value::Null).await?;
     // Firefox under an overload is slow to tell of anything, its element's events included.
     let overload = (kind == Kind::Chromium).then_some("await probe.overload()");
@@ -204,7 +209,7 @@ async fn steps_of(rig: &Rig, kind: Kind) -> Result<()> {
         hang_up(&phone).await?;
         // What was done to the worklet is done to the page.
         phone.browser.load(rig, "phone.html").await?;
-        phone.make(json!({ "lang": "en", "jitter-buffer": "rust" })).await?;
+        phone.make(attributes.clone()).await?;
         phone.sign_in(&account("100", "pw-100")).await?;
         phone.browser.run("probe.source = 'hum'", Value::Null).await?;
         phone.registered().await?;
