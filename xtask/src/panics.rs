@@ -28,6 +28,9 @@ const PANICS: [&str; 14] = [
     "std::thread::local::panic_access_error",
 ];
 
+/// What panics within a method, of a vector for one, of whose types the name begins.
+const ASSERTION: &str = "::assert_failed";
+
 /// What only messages of panics call: nothing in the page's crates formats with `{:?}`. The functions stand in tables
 /// of pointers, so that no call of them could be found and taken out.
 const DEBUG: &str = " as core::fmt::Debug>::fmt";
@@ -82,7 +85,7 @@ impl VisitorMut for Silence<'_> {
 /// Whether a function's name is one of [`PANICS`].
 fn is_panic(name: &str) -> bool {
     let plain = plain(name);
-    PANICS.iter().any(|panic| plain.starts_with(panic))
+    PANICS.iter().any(|panic| plain.starts_with(panic)) || plain.ends_with(ASSERTION)
 }
 
 /// A demangled name without the crates' hashes: `core::panicking::panic_fmt` for
@@ -106,6 +109,7 @@ mod tests {
     fn panics_are_known_by_name_in_both_manglings() {
         assert!(is_panic("core[c5930c85a12de822]::panicking::panic_fmt"));
         assert!(is_panic("core::panicking::panic_const::panic_const_div_by_zero::h0123456789abcdef"));
+        assert!(is_panic("<alloc[0f4b]::vec::Vec<_, _>>::remove::assert_failed"));
         assert!(!is_panic("std[a543996e6e7dbf1e]::panicking::panic_count::increase"));
         assert!(!is_panic("soft_phone_sip::agent::register::registration_failed"));
     }

@@ -38,10 +38,13 @@ pub fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// As [`run`], and returns the closing lines of the test suites that the command printed.
+/// What a line begins with that tells once more, in a few words, why a test has failed.
+const REASON: &str = "reason: ";
+
+/// As [`run`], and returns the closing lines of the test suites that the command printed, and the [`REASON`]s.
 ///
 /// # Errors
-/// As [`run`]; the closing lines are then in `results` all the same.
+/// As [`run`]; the lines are then in `results` all the same.
 pub fn run_tests(command: &mut Command, results: &mut Vec<String>) -> Result<()> {
     let line = line(command);
     eprintln!("$ {line}");
@@ -50,7 +53,7 @@ pub fn run_tests(command: &mut Command, results: &mut Vec<String>) -> Result<()>
     for printed in BufReader::new(output).lines() {
         let printed = printed?;
         println!("{printed}");
-        if printed.starts_with("test result:") {
+        if printed.starts_with("test result:") || printed.starts_with(REASON) {
             results.push(printed);
         }
     }

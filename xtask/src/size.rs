@@ -24,7 +24,7 @@ const ENGINES: [&str; 2] = ["engine.wasm", "engine-scalar.wasm"];
 const RECEIVE_BAR: usize = 150_000;
 const RECEIVE: &str = "receive-opus.wasm";
 /// What is loaded before the first call.
-const PAGE: [&str; 3] = ["soft-phone.js", "soft-phone.wasm", "tabs.js"];
+const PAGE: [&str; 2] = ["soft-phone.js", "soft-phone.wasm"];
 
 #[derive(Clone, Copy, Default)]
 struct Sizes {

@@ -29,7 +29,7 @@ const MESSAGES_PER_CALL: u64 = 100;
 /// The steps that were run and what became of them.
 #[derive(Default)]
 struct Steps {
-    rows: Vec<(&'static str, Duration, bool)>,
+    rows: Vec<(&'static str, Duration, Result<()>)>,
 }
 
 impl Steps {
@@ -40,21 +40,22 @@ impl Steps {
         if let Err(error) = &outcome {
             eprintln!("{name} failed: {error:#}");
         }
-        self.rows.push((name, start.elapsed(), outcome.is_ok()));
-        outcome.is_ok()
+        let passed = outcome.is_ok();
+        self.rows.push((name, start.elapsed(), outcome));
+        passed
     }
 
     fn print(&self) {
         println!("\n{:<16} {:>8}", "step", "seconds");
-        for (name, took, passed) in &self.rows {
-            println!("{name:<16} {:>8.1}  {}", took.as_secs_f32(), if *passed { "ok" } else { "FAILED" });
+        for (name, took, outcome) in &self.rows {
+            println!("{name:<16} {:>8.1}  {}", took.as_secs_f32(), if outcome.is_ok() { "ok" } else { "FAILED" });
         }
         let total: Duration = self.rows.iter().map(|(_, took, _)| *took).sum();
         println!("{:<16} {:>8.1}", "total", total.as_secs_f32());
     }
 }
 
-/// Runs all steps, then prints a table of them and the closing line of each test suite.
+/// Runs all steps, then prints a table of them, the closing line of each test suite, and why what has failed did.
 ///
 /// # Errors
 /// When a step has failed.
@@ -110,7 +111,9 @@ pub fn run(paths: &Paths) -> Result<()> {
     for result in &results {
         println!("{result}");
     }
-    let failed: Vec<_> = steps.rows.iter().filter(|(_, _, passed)| !passed).map(|(name, ..)| *name).collect();
+    let failed = steps.rows.iter().filter_map(|(name, _, outcome)| Some((*name, outcome.as_ref().err()?)));
+    let failed: Vec<_> =
+        failed.inspect(|(name, error)| println!("{name} failed: {error:#}")).map(|(name, _)| name).collect();
     if failed.is_empty() && built { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
 }
 

@@ -58,9 +58,9 @@ fn run() -> Result<ExitCode> {
     let reasons = Reasons::default();
     let trials = cases::all().into_iter().map(|case| trial(case, &lanes, &reasons)).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
-    // Once more, behind the hundreds of lines that each one's report has.
+    // Once more, behind the hundreds of lines that each one's report has; `cargo xtask test` repeats these at its end.
     for reason in reasons.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-        eprintln!("{reason}");
+        println!("reason: {}", reason.replace('\n', " "));
     }
     Ok(conclusion.exit_code())
 }
