@@ -177,6 +177,17 @@ fn the_delay_is_bounded() {
 }
 
 #[test]
+fn a_voice_that_is_made_longer_stays_within_the_bound() {
+    const MOST_MS: f32 = 60.0;
+    let mut call = Call::with(JitterConfig { max_playout_delay_ms: MOST_MS, ..Default::default() });
+    let mut noise = Noise(3);
+    // Worth a longer delay than is allowed: slowed down and joined by whole periods, again and again.
+    let jitter: Vec<f64> = (0..1_000).map(|_| f64::from(noise.next().abs())).collect();
+    call.carry(&speech(20.0), |k| Some(if k % 8 == 0 { 0.0 } else { 70.0 * jitter[k] }));
+    assert!((0.9 * MOST_MS..=MOST_MS).contains(&call.longest_ms), "{}: {:?}", call.longest_ms, call.stats());
+}
+
+#[test]
 fn clocks_that_run_apart_for_an_hour_neither_starve_nor_flood_it() {
     // A sender 300 ppm fast or slow: its 20 ms are so many of the card's.
     for ppm in [-300.0, 300.0] {

@@ -307,6 +307,7 @@ impl Stage<'_> {
     fn decode(&mut self, playout: &mut Playout, now: f64, entry: Entry) {
         let over = self.delay(playout, now) - self.target();
         let played = now + self.pending_ms(playout);
+        let room_ms = self.most() - (played - ms(entry.time.max(playout.next)));
         let line = &mut self.lines[entry.line];
         let voice = &mut self.voices[line.voice];
         let rate = voice.rate();
@@ -338,7 +339,8 @@ impl Stage<'_> {
         if voice.concealer.is_active() {
             let lag = voice.concealer.lag();
             let (longer, shorter) = if over > 0.0 { (lag / 2, lag) } else { (lag, lag / 2) };
-            voice.merge(count, longer, shorter, concealed);
+            let room = (room_ms.max(0.0) * f64::from(rate) / 1_000.0) as usize;
+            voice.merge(count, longer.min(room), shorter, concealed);
         }
         playout.next = entry.time + entry.duration;
         playout.concealed = 0;

@@ -17,6 +17,8 @@ const PACKET: usize = 320;
 pub struct Call {
     pub buffer: JitterBuffer,
     pub heard: Vec<f32>,
+    /// The longest delay of all that was heard.
+    pub longest_ms: f32,
     now_ms: f64,
 }
 
@@ -27,9 +29,18 @@ impl Call {
 
     /// With a card of this rate.
     pub fn at(rate: u32) -> Self {
-        let mut buffer = JitterBuffer::new(rate, JitterConfig::default()).unwrap();
+        Self::of(rate, JitterConfig::default())
+    }
+
+    /// With other settings.
+    pub fn with(config: JitterConfig) -> Self {
+        Self::of(RATE, config)
+    }
+
+    fn of(rate: u32, config: JitterConfig) -> Self {
+        let mut buffer = JitterBuffer::new(rate, config).unwrap();
         buffer.set_decoder(TYPE, Box::new(L16::new(RATE).unwrap())).unwrap();
-        Self { buffer, heard: Vec::new(), now_ms: 0.0 }
+        Self { buffer, heard: Vec::new(), longest_ms: 0.0, now_ms: 0.0 }
     }
 
     /// A packet with a sequence number and a timestamp arrives.
@@ -46,6 +57,7 @@ impl Call {
             self.buffer.pull(at(self.now_ms), &mut frame).unwrap();
             assert!(frame.iter().all(|sample| sample.is_finite()));
             self.heard.extend_from_slice(&frame);
+            self.longest_ms = self.longest_ms.max(self.stats().playout_delay_ms);
             self.now_ms += 10.0;
         }
     }
