@@ -69,8 +69,25 @@ function begin() {
   });
 }
 
-/** Whether this browser lets encoded frames be seen. */
-const isPossible = () => typeof RTCRtpScriptTransform === 'function' && typeof AudioWorkletNode === 'function';
+const hasTransform = () => typeof RTCRtpScriptTransform === 'function';
+
+/** Whether this browser lets encoded frames be seen, one way or the other. */
+const isPossible = () => typeof AudioWorkletNode === 'function'
+  && (hasTransform() || 'createEncodedStreams' in RTCRtpReceiver.prototype);
+
+/** Sends all frames that are received through the worker, which is told by `port` where copies go. */
+function show({ receiver, sender }, port) {
+  if (hasTransform()) {
+    receiver.transform = new RTCRtpScriptTransform(worker, { port }, [port]);
+    return;
+  }
+  // Chromium before 141, on a connection that was made for it (`encodedInsertableStreams`): what is sent must go through,
+  // too, or nothing is.
+  for (const [end, ports] of [[receiver, [port]], [sender, []]]) {
+    const { readable, writable } = end.createEncodedStreams();
+    worker.postMessage({ readable, writable, port: ports[0] }, [readable, writable, ...ports]);
+  }
+}
 
 const worker = await begin();
 
@@ -98,12 +115,12 @@ class Receive {
   #seen = 0;
   #apart = 0;
 
-  constructor(receiver, native, report) {
-    this.#receiver = receiver;
+  constructor(transceiver, native, report) {
+    this.#receiver = transceiver.receiver;
     this.#native = native;
     this.#report = report;
     const { port1, port2 } = new MessageChannel();
-    receiver.transform = new RTCRtpScriptTransform(worker, { port: port2 }, [port2]);
+    show(transceiver, port2);
     this.#tap = port1;
   }
 
@@ -233,14 +250,14 @@ class Receive {
 }
 
 /**
- * Lets the frames of a receiver be seen; to be called when its track comes, before the first packet.
- * @param {RTCRtpReceiver} receiver
+ * Lets the frames of a transceiver's receiver be seen; to be called when its track comes, before the first packet.
+ * @param {RTCRtpTransceiver} transceiver
  * @param {MediaStream} native what the browser plays of it
  * @param {(event: string, detail?: any, share?: number) => void} report `playing` with the stream to be heard instead,
  *   `waiting` and `failed` with a reason: the browser's own stream is to be heard; `statistics` with the figures and the share
  *   of real time
  * @returns {Receive} throws where the browser has no such thing
  */
-export function attach(receiver, native, report) {
-  return new Receive(receiver, native, report);
+export function attach(transceiver, native, report) {
+  return new Receive(transceiver, native, report);
 }

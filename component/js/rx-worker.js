@@ -1,13 +1,15 @@
 // Stands between the network and the browser's own jitter buffer: every encoded frame goes through, always, and a copy of it
 // goes to the receive path while that wants it.
 
-/** Frames from `readable` to `writable`; `port` tells where copies go: `{sink}`, a port or null. */
-function pass(readable, writable, port) {
+/** Frames from `readable` to `writable`; `port` tells where copies go: `{sink}`, a port or null. Without it there are none. */
+function pass({ readable, writable }, port) {
   let sink = null;
-  port.onmessage = ({ data }) => {
-    sink?.close();
-    sink = data.sink;
-  };
+  if (port) {
+    port.onmessage = ({ data }) => {
+      sink?.close();
+      sink = data.sink;
+    };
+  }
   const copyOf = (frame) => {
     const { payloadType, mimeType, sequenceNumber, rtpTimestamp, synchronizationSource } = frame.getMetadata();
     // Without numbers there is no order.
@@ -29,5 +31,7 @@ function pass(readable, writable, port) {
   readable.pipeThrough(through).pipeTo(writable).catch(() => {});
 }
 
-self.onrtctransform = ({ transformer: { readable, writable, options } }) => pass(readable, writable, options.port);
+self.onrtctransform = ({ transformer }) => pass(transformer, transformer.options.port);
+// Chromium before 141.
+self.onmessage = ({ data }) => pass(data, data.port);
 self.postMessage('ready');

@@ -494,10 +494,9 @@ impl Inner {
     /// A place for sound both ways, of our own accord.
     fn add_transceiver(self: &Rc<Self>) -> RtcRtpTransceiver {
         let transceiver = self.connection.add_transceiver_with_str("audio");
-        let receiver = transceiver.receiver();
         if let Ok(stream) = MediaStream::new() {
-            stream.add_track(&receiver.track());
-            self.see_frames(receiver, &stream);
+            stream.add_track(&transceiver.receiver().track());
+            self.see_frames(&transceiver, &stream);
         }
         transceiver
     }
@@ -510,7 +509,7 @@ impl Inner {
         let Ok(stream) = MediaStream::new() else { return };
         stream.add_track(&track);
         self.remote.replace(Some(Clone::clone(&stream)));
-        self.see_frames(event.receiver(), &stream);
+        self.see_frames(&event.transceiver(), &stream);
         // The same track may come again, as after a hold.
         if self.plays_own() {
             return;
@@ -568,6 +567,7 @@ fn configuration(settings: &Settings) -> RtcConfiguration {
         ("iceServers", servers.into()),
         ("iceTransportPolicy", if settings.relay_only { "relay" } else { "all" }.into()),
         ("bundlePolicy", "max-bundle".into()),
+        ("encodedInsertableStreams", settings.jitter_buffer.wants_streams().into()),
     ])
     .unchecked_into()
 }

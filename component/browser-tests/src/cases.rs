@@ -139,7 +139,7 @@ pub fn all() -> Vec<Case> {
         moving: server_cut_off_firefox address address_firefox roaming_firefox;
         dial: words words_firefox;
         ring_time: chromium;
-        receive: by_default codecs codecs_firefox steps steps_firefox after_reload after_reload_firefox without;
+        receive: by_default older codecs codecs_firefox steps steps_firefox after_reload after_reload_firefox without;
         voice: engines engines_firefox echo echo_firefox overload overload_firefox worklet_breaks
             worklet_breaks_firefox no_engine devices forty_calls cost;
         neural: suppresses falls_back;

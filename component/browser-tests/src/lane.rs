@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Read, Write, stdin};
 use std::process::{Child, ChildStdout, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock, mpsc};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -55,17 +56,15 @@ impl Lanes {
         Ok(Self { machine: RwLock::default(), idle: Mutex::new(vec![Lane::start(1)?]), started: AtomicUsize::new(1) })
     }
 
-    /// Runs a case, as soon as it may, in a lane that is idle or a new one.
-    ///
-    /// # Errors
-    /// When the case fails.
-    pub fn run(&self, case: &Case) -> Outcome {
+    /// Runs a case, as soon as it may, in a lane that is idle or a new one; how it ended, and what it took from then on.
+    pub fn run(&self, case: &Case) -> (Outcome, Duration) {
         let _shared;
         let _alone;
         match case.machine {
             Machine::Shared => _shared = self.machine.read().unwrap_or_else(PoisonError::into_inner),
             Machine::Alone => _alone = self.machine.write().unwrap_or_else(PoisonError::into_inner),
         }
+        let start = Instant::now();
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let lane = idle().pop();
         let lane = lane.map_or_else(|| Lane::start(self.started.fetch_add(1, Ordering::Relaxed) + 1), Ok);
@@ -75,7 +74,8 @@ impl Lanes {
             Ok(outcome)
         });
         // A lane that is broken ends here, and the next case has a new one.
-        outcome.unwrap_or_else(|error| Err(Failure { reason: format!("{error:#}"), report: String::new() }))
+        let failed = |error| Err(Failure { reason: format!("{error:#}"), report: String::new() });
+        (outcome.unwrap_or_else(failed), start.elapsed())
     }
 }
 

@@ -25,6 +25,7 @@ mod turn;
 
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::Result;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -55,27 +56,38 @@ fn run() -> Result<ExitCode> {
     // A case has about the half of one core to do.
     arguments.test_threads.get_or_insert(2);
     let lanes = Arc::new(Lanes::start()?);
-    let reasons = Reasons::default();
-    let trials = cases::all().into_iter().map(|case| trial(case, &lanes, &reasons)).collect();
+    let ran = Ran::default();
+    let trials = cases::all().into_iter().map(|case| trial(case, &lanes, &ran)).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
-    // Once more, behind the hundreds of lines that each one's report has; `cargo xtask test` repeats these at its end.
-    for reason in reasons.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-        println!("reason: {}", reason.replace('\n', " "));
-    }
+    report(&ran);
     Ok(conclusion.exit_code())
 }
 
-/// Why cases have failed.
-type Reasons = Arc<Mutex<Vec<String>>>;
+/// Cases that have ended: which, how long it took, and why it failed.
+type Ran = Arc<Mutex<Vec<(&'static str, Duration, Option<String>)>>>;
 
 /// A case as a test of the harness.
-fn trial(case: Case, lanes: &Arc<Lanes>, reasons: &Reasons) -> Trial {
-    let (lanes, reasons) = (Arc::clone(lanes), Arc::clone(reasons));
+fn trial(case: Case, lanes: &Arc<Lanes>, ran: &Ran) -> Trial {
+    let (lanes, ran) = (Arc::clone(lanes), Arc::clone(ran));
     Trial::test(case.name, move || {
-        lanes.run(&case).map_err(|failure| {
-            let reason = format!("{}: {}", case.name, failure.reason);
-            reasons.lock().unwrap_or_else(PoisonError::into_inner).push(reason);
-            Failed::from(format!("{}\n{}", failure.reason, failure.report))
-        })
+        let (outcome, took) = lanes.run(&case);
+        let reason = outcome.as_ref().err().map(|failure| failure.reason.clone());
+        ran.lock().unwrap_or_else(PoisonError::into_inner).push((case.name, took, reason));
+        outcome.map_err(|failure| Failed::from(format!("{}\n{}", failure.reason, failure.report)))
     })
+}
+
+/// Tells what takes longest, and once more why cases failed, behind the hundreds of lines that each one's report has;
+/// `cargo xtask test` repeats these at its end.
+fn report(ran: &Ran) {
+    const SLOWEST: usize = 10;
+    let mut ran = ran.lock().unwrap_or_else(PoisonError::into_inner);
+    ran.sort_by_key(|(_, took, _)| std::cmp::Reverse(*took));
+    let slowest = ran.iter().take(SLOWEST).map(|(name, took, _)| format!("{name} {:.0} s", took.as_secs_f32()));
+    println!("slowest: {}", slowest.collect::<Vec<_>>().join(", "));
+    for (name, _, reason) in ran.iter() {
+        if let Some(reason) = reason {
+            println!("reason: {name}: {}", reason.replace('\n', " "));
+        }
+    }
 }

@@ -14,7 +14,7 @@ use soft_phone_dsp::host::ReceiveFigure;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{MediaStream, RtcRtpReceiver};
+use web_sys::{MediaStream, RtcRtpReceiver, RtcRtpTransceiver};
 
 use super::{Inner, Report, Session, graph};
 use crate::js;
@@ -50,6 +50,15 @@ impl Mode {
             Mode::Browser => false,
         }
     }
+
+    /// Whether a connection must be made so that its frames can be seen: in Chromium before 141 (`encodedInsertableStreams`).
+    pub fn wants_streams(self) -> bool {
+        let global = js_sys::global();
+        let receivers = js::get(&js::get(&global, "RTCRtpReceiver"), "prototype");
+        self.is_rust()
+            && js::get(&global, "RTCRtpScriptTransform").is_undefined()
+            && js::get(&receivers, "createEncodedStreams").is_function()
+    }
 }
 
 /// Only Chromium tells who it is by this (User-Agent Client Hints), and everywhere that a microphone can be had.
@@ -62,6 +71,8 @@ fn is_chromium() -> bool {
 #[derive(Debug, Default)]
 pub struct State {
     mode: Mode,
+    /// The connection was made so that frames go through streams, or nowhere.
+    streams: bool,
     /// What stands between network and loudspeaker, and the receiver that it was built for.
     path: Option<(RtcRtpReceiver, JsValue)>,
     /// It failed in this call.
@@ -79,7 +90,7 @@ pub struct State {
 impl State {
     /// At the beginning of a call.
     pub fn new(mode: Mode) -> State {
-        State { mode, ..State::default() }
+        State { mode, streams: mode.wants_streams(), ..State::default() }
     }
 
     /// A figure of ours, while ours is heard.
@@ -151,25 +162,37 @@ impl Inner {
     }
 
     /// There is a receiver, or its sound: lets its frames be seen, where that is wanted.
-    pub(super) fn see_frames(self: &Rc<Self>, receiver: RtcRtpReceiver, native: &MediaStream) {
-        let known = self.receive.borrow().path.as_ref().is_some_and(|(known, _)| *known == receiver);
-        if known || !self.receive.borrow().mode.is_rust() {
+    pub(super) fn see_frames(self: &Rc<Self>, transceiver: &RtcRtpTransceiver, native: &MediaStream) {
+        let receiver = transceiver.receiver();
+        let state = self.receive.borrow();
+        let known = state.path.as_ref().is_some_and(|(known, _)| *known == receiver);
+        let (wanted, streams) = (state.mode.is_rust() || state.streams, state.streams);
+        drop(state);
+        if known || !wanted {
             self.play_own();
             return;
         }
-        match self.attach_receive(&receiver, native) {
+        match self.attach_receive(transceiver, native) {
             Ok(path) => {
                 self.receive.borrow_mut().path = Some((receiver, path));
                 self.play_own();
             }
             Err(error) => {
+                if streams {
+                    pass_through(&transceiver.sender());
+                    pass_through(&receiver);
+                }
                 let reason = js::get(&error, "message").as_string();
                 self.step_down(&reason.unwrap_or_else(|| "it cannot be loaded".to_owned()));
             }
         }
     }
 
-    fn attach_receive(self: &Rc<Self>, receiver: &RtcRtpReceiver, native: &MediaStream) -> Result<JsValue, JsValue> {
+    fn attach_receive(
+        self: &Rc<Self>,
+        transceiver: &RtcRtpTransceiver,
+        native: &MediaStream,
+    ) -> Result<JsValue, JsValue> {
         let module = MODULE.with_borrow(Clone::clone).ok_or(JsValue::UNDEFINED)?;
         let inner = Rc::downgrade(self);
         let report = Closure::<dyn FnMut(JsValue, JsValue, JsValue)>::new(
@@ -181,7 +204,7 @@ impl Inner {
         );
         let attach: Function = js::get(&module, "attach").dyn_into()?;
         // The closure is the path's: the browser's collector frees it with that.
-        attach.call3(&module, receiver, native, &report.into_js_value())
+        attach.call3(&module, transceiver, native, &report.into_js_value())
     }
 
     /// Plays by our own jitter buffer, where frames are seen and the call has begun.
@@ -279,6 +302,17 @@ impl Inner {
             inner.tell(Report::Remote(stream));
             inner.play().await;
         });
+    }
+}
+
+/// Frames of a sender or receiver that nobody looks at, on a connection that was made for streams.
+fn pass_through(end: &JsValue) {
+    let Some(streams) = js::call(end, "createEncodedStreams", &[]) else { return };
+    let piped = js::call(&js::get(&streams, "readable"), "pipeTo", &[js::get(&streams, "writable")]);
+    if let Some(piped) = piped {
+        // Ends with the connection, however that does.
+        let piped = JsFuture::from(piped.unchecked_into::<Promise>());
+        spawn_local(async move { drop(piped.await) });
     }
 }
 
