@@ -226,14 +226,17 @@ fn free_port() -> Result<u16> {
 /// Waits until SIPp has opened its socket, as the kernel lists them.
 fn listens(transport: Transport, port: u16, mut sipp: Option<&mut Sipp>, folder: &Path) -> Result<()> {
     let file = format!("/proc/net/{}", transport.name());
-    let wanted = format!(":{port:04X} ");
+    let wanted = format!(":{port:04X}");
+    // `TCP_LISTEN`, and what a UDP socket is in: who had this port before may still be listed, closing.
+    let state = if transport == Transport::Udp { "07" } else { "0A" };
     let deadline = Instant::now() + Duration::from_secs(10);
     while Instant::now() < deadline {
         let table = fs::read_to_string(&file)?;
-        if table
-            .lines()
-            .any(|line| line.split_whitespace().nth(1).is_some_and(|local| format!("{local} ").ends_with(&wanted)))
-        {
+        // Number, local address, remote address, state.
+        let mut sockets = table.lines().map(|line| line.split_whitespace().skip(1).step_by(2));
+        if sockets.any(|mut socket| {
+            socket.next().is_some_and(|local| local.ends_with(&wanted)) && socket.next() == Some(state)
+        }) {
             return Ok(());
         }
         if let Some(sipp) = sipp.as_deref_mut()
