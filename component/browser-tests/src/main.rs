@@ -77,8 +77,8 @@ fn trial(case: Case, lanes: &Arc<Lanes>, ran: &Ran) -> Trial {
     })
 }
 
-/// Tells what takes longest, and once more why cases failed, behind the hundreds of lines that each one's report has;
-/// `cargo xtask test` repeats these at its end.
+/// Tells what takes longest, and once more why cases failed, behind the hundreds of lines that each one's report has:
+/// `cargo xtask test` repeats the reasons at its end.
 fn report(ran: &Ran) {
     const SLOWEST: usize = 10;
     let mut ran = ran.lock().unwrap_or_else(PoisonError::into_inner);
