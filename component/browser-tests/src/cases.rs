@@ -63,10 +63,25 @@ pub struct Case {
 /// What a case needs of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Machine {
-    /// A share: it waits most of the time, and for nothing that comes too late with another case beside it.
+    /// A share: nothing in it comes too late when it waits a little.
+    Quiet,
+    /// A share of its own: it compares voices.
     Shared,
-    /// All of it: it measures sound or time.
+    /// To come first: it compares voices where a core less is heard.
+    First,
+    /// All of it: it measures time.
     Alone,
+}
+
+impl Machine {
+    /// Whether a case that needs this may run beside one that needs that.
+    pub fn beside(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Alone, _) | (_, Self::Alone) => false,
+            (Self::Quiet, _) | (_, Self::Quiet) | (Self::Shared, Self::Shared) => true,
+            (Self::First, _) | (_, Self::First) => false,
+        }
+    }
 }
 
 /// Lists cases of a module under their own names.
@@ -88,45 +103,52 @@ pub fn all() -> Vec<Case> {
     if std::env::var_os(impaired::FOLDER).is_some() {
         return cases! { Alone; impaired: networks long_call memory_of_a_long_call; };
     }
-    let mut cases = cases! { Shared;
-        // These wait for half a minute and longer: in front, so that at the end no lane waits for the other one.
-        peer_faults: forked_second_answer glare session_interval_too_small second_challenge gathering_that_never_ends;
-        lines: session_timer;
-        crm: cards cards_firefox;
-        network: half_open_connection media_stall;
-        peer: chromium console;
-        asterisk: sign_in sign_in_with_sha256 wrong_password echo mute hang_up_before_answer hang_up_at_once
-            the_other_side_hangs_up busy declined unknown_number unavailable incoming_answered incoming_declined
-            incoming_missed;
-        calls: digits_in_the_media digits_by_info digits_in_firefox devices do_not_disturb auto_answer codecs;
-        lines: hold_in_chromium held_by_the_far_end second_call call_waiting blind_transfer
-            failed_transfer attended_transfer transferred conference server_restarts;
+    let mut cases = cases! { Quiet;
+        // These wait for half a minute and longer: in front, so that at the end no worker waits for the other one.
+        peer_faults: gathering_that_never_ends second_challenge forked_second_answer glare session_interval_too_small;
+        crm: cards cards_firefox kept kept_firefox written refused page_goes page_goes_firefox page_is_reloaded zammad
+            account_goes;
+        peer: console;
+        asterisk: sign_in sign_in_with_sha256 wrong_password hang_up_before_answer hang_up_at_once
+            the_other_side_hangs_up busy declined unknown_number unavailable incoming_declined incoming_missed;
+        calls: digits_in_the_media digits_by_info digits_in_firefox do_not_disturb codecs;
         messages: texts texts_firefox texts_not_delivered lamp lamp_firefox presence presence_firefox mailbox
             mailbox_firefox mailbox_without_subscription publish;
-        pair: asterisk embedded declined missed embedded_numbers;
+        pair: declined missed;
         firefox: endings;
         errors: malformed_account account_unauthorized account_missing account_unreachable server_url no_sip no_server
             next_server cut_in_the_middle_of_invite no_microphone microphone_denied header_injection;
         window: opens corners moves fits buttons languages modes;
         csp: chromium firefox;
         instance: reload reload_firefox two_phones;
-        recovery: connection_lost;
-        reload: as_it_was too_late no_microphone;
-        tabs: eight three_firefox idle ringing in_a_call cut_off;
-        popup: blocked answered;
-        network: wss trickled_candidates server_pings register_passed_over;
-        moving: server_cut_off far_end_hangs_up_meanwhile network_away turn sleep server_restarts_idle;
-        routing: sent_elsewhere answered_by_itself without_a_name taken_over;
-        sign_in: before_expiry after_a_refusal sound_blocked;
-        crm: kept kept_firefox written refused page_goes page_goes_firefox
-            page_is_reloaded zammad account_goes;
+        tabs: eight three_firefox idle cut_off;
+        network: server_pings register_passed_over;
+        routing: without_a_name;
+        sign_in: before_expiry after_a_refusal;
         creme: call;
         demo: call;
         dial: links links_firefox out_prefix lookup lookup_firefox lookup_fails;
         leave: while_it_rings firefox;
     };
-    cases.extend(cases! { Alone;
-        // Firefox's recordings have gaps where it has less than a core.
+    cases.extend(cases! { Shared;
+        lines: session_timer;
+        network: half_open_connection media_stall wss trickled_candidates;
+        peer: chromium;
+        asterisk: echo mute incoming_answered;
+        calls: devices auto_answer;
+        lines: hold_in_chromium held_by_the_far_end second_call call_waiting blind_transfer failed_transfer
+            attended_transfer transferred conference server_restarts;
+        pair: asterisk embedded embedded_numbers;
+        recovery: connection_lost;
+        reload: as_it_was too_late no_microphone;
+        tabs: ringing in_a_call;
+        popup: blocked answered;
+        moving: server_cut_off far_end_hangs_up_meanwhile network_away turn sleep server_restarts_idle;
+        routing: sent_elsewhere answered_by_itself taken_over;
+        sign_in: sound_blocked;
+    });
+    cases.extend(cases! { First;
+        // Firefox's recordings have gaps where it has less than a core, and our worklet plays what comes in time.
         peer: firefox;
         lines: hold_in_firefox bridge;
         recovery: connection_lost_firefox;
@@ -137,12 +159,16 @@ pub fn all() -> Vec<Case> {
         // Windows that open and sign in: not tried beside another case since a race in them was mended.
         popup: closed crm outlives_pages outlives_pages_firefox;
         moving: server_cut_off_firefox address address_firefox roaming_firefox;
+        receive: by_default older codecs codecs_firefox after_reload after_reload_firefox without;
+        voice: engines engines_firefox echo echo_firefox worklet_breaks worklet_breaks_firefox no_engine devices
+            forty_calls;
+        neural: suppresses falls_back;
+    });
+    cases.extend(cases! { Alone;
         dial: words words_firefox;
         ring_time: chromium;
-        receive: by_default older codecs codecs_firefox steps steps_firefox after_reload after_reload_firefox without;
-        voice: engines engines_firefox echo echo_firefox overload overload_firefox worklet_breaks
-            worklet_breaks_firefox no_engine devices forty_calls cost;
-        neural: suppresses falls_back;
+        receive: steps steps_firefox;
+        voice: overload overload_firefox cost;
     });
     cases
 }

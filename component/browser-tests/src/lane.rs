@@ -1,12 +1,13 @@
 //! Lanes: each is a process in namespaces of its own, with a rig of its own, that runs one case after another.
 //!
-//! Most cases wait for servers, browsers and timers: two of them at a time take no longer than one. Those that measure have
-//! the machine for themselves, see [`Machine`].
+//! Most cases wait for servers, browsers and timers: two of them at a time take no longer than one. Which ones may run beside
+//! each other says [`Machine`].
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write, stdin};
 use std::process::{Child, ChildStdout, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock, mpsc};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -21,6 +22,9 @@ const NUMBER: &str = "SOFT_PHONE_TESTS_LANE";
 
 /// What a line of a lane begins with that says how a case has ended; every other one is the case's own.
 const OUTCOME: &str = "outcome: ";
+
+/// How nice the processes of the lane [`BEHIND`] are: they have a third of what others have who want the same core.
+const NICE: u8 = 5;
 
 /// How a case has ended.
 pub type Outcome = Result<(), Failure>;
@@ -39,44 +43,141 @@ pub fn number() -> Option<usize> {
     std::env::var(NUMBER).ok()?.parse().ok()
 }
 
-/// All lanes; each is started when a case finds none that is idle.
+/// Two workers that run cases in lanes of theirs, and the cases that wait for one.
 pub struct Lanes {
-    /// Shared by the cases that run, or one's alone.
-    machine: RwLock<()>,
-    idle: Mutex<Vec<Lane>>,
-    started: AtomicUsize,
+    waiting: Arc<Waiting>,
+    workers: Vec<JoinHandle<()>>,
 }
 
+/// The cases that wait for a worker.
+#[derive(Default)]
+struct Waiting {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    requests: Vec<Request>,
+    /// What each worker runs.
+    running: [Option<Machine>; 2],
+    /// No more will come.
+    closed: bool,
+}
+
+/// A case, and who waits for its end.
+struct Request {
+    case: Case,
+    ended: mpsc::Sender<(Outcome, Duration)>,
+}
+
+/// One of the two: which cases it takes, the first of them before the others, and the lane of each.
+struct Worker {
+    place: usize,
+    takes: &'static [(Machine, usize)],
+    lanes: HashMap<usize, Lane>,
+}
+
+/// The lane of the second worker whose processes stand behind all others, see [`Lane::start`].
+const BEHIND: usize = 2;
+const FIRST_WORKER: &[(Machine, usize)] =
+    &[(Machine::First, 1), (Machine::Shared, 1), (Machine::Quiet, 1), (Machine::Alone, 1)];
+const SECOND_WORKER: &[(Machine, usize)] = &[(Machine::Quiet, BEHIND), (Machine::Shared, 3)];
+
 impl Lanes {
-    /// Starts the first one: it shows what the machine does not allow.
+    /// Starts them.
     ///
     /// # Errors
     /// When namespaces or rig cannot be set up.
     pub fn start() -> Result<Self> {
-        Ok(Self { machine: RwLock::default(), idle: Mutex::new(vec![Lane::start(1)?]), started: AtomicUsize::new(1) })
+        let waiting = Arc::new(Waiting::default());
+        // At once and in this thread: it shows what the machine does not allow. The others start with their first case.
+        let first = HashMap::from([(1, Lane::start(1)?)]);
+        let workers = [(FIRST_WORKER, first), (SECOND_WORKER, HashMap::new())].into_iter().enumerate();
+        let workers = workers.map(|(place, (takes, lanes))| {
+            let waiting = Arc::clone(&waiting);
+            std::thread::spawn(move || waiting.work(Worker { place, takes, lanes }))
+        });
+        Ok(Self { workers: workers.collect(), waiting })
     }
 
-    /// Runs a case, as soon as it may, in a lane that is idle or a new one; how it ended, and what it took from then on.
-    pub fn run(&self, case: &Case) -> (Outcome, Duration) {
-        let _shared;
-        let _alone;
-        match case.machine {
-            Machine::Shared => _shared = self.machine.read().unwrap_or_else(PoisonError::into_inner),
-            Machine::Alone => _alone = self.machine.write().unwrap_or_else(PoisonError::into_inner),
-        }
-        let start = Instant::now();
-        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let lane = idle().pop();
-        let lane = lane.map_or_else(|| Lane::start(self.started.fetch_add(1, Ordering::Relaxed) + 1), Ok);
-        let outcome = lane.and_then(|mut lane| {
-            let outcome = lane.run(case)?;
-            idle().push(lane);
-            Ok(outcome)
-        });
-        // A lane that is broken ends here, and the next case has a new one.
-        let failed = |error| Err(Failure { reason: format!("{error:#}"), report: String::new() });
-        (outcome.unwrap_or_else(failed), start.elapsed())
+    /// Runs a case, as soon as it may; how it ended, and what it took from then on.
+    pub fn run(&self, case: Case) -> (Outcome, Duration) {
+        let (ended, end) = mpsc::channel();
+        self.waiting.queue().requests.push(Request { case, ended });
+        self.waiting.changed.notify_all();
+        end.recv().unwrap_or_else(|_| (failed("the lanes have ended"), Duration::ZERO))
     }
+}
+
+impl Drop for Lanes {
+    fn drop(&mut self) {
+        self.waiting.queue().closed = true;
+        self.waiting.changed.notify_all();
+        for worker in self.workers.drain(..) {
+            // One that has panicked has told so.
+            let _ended = worker.join();
+        }
+    }
+}
+
+impl Waiting {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs cases until no more will come.
+    fn work(&self, mut worker: Worker) {
+        while let Some((Request { case, ended }, number)) = self.next(&worker) {
+            let start = Instant::now();
+            let lane = worker.lanes.remove(&number).map_or_else(|| Lane::start(number), Ok);
+            let outcome = lane.and_then(|mut lane| {
+                let outcome = lane.run(&case)?;
+                worker.lanes.insert(number, lane);
+                Ok(outcome)
+            });
+            // A lane that is broken ends here, and the next case has a new one.
+            let outcome = outcome.unwrap_or_else(|error| failed(&format!("{error:#}")));
+            // Nobody waits any more only when this process ends.
+            let _told = ended.send((outcome, start.elapsed()));
+            self.queue().running[worker.place] = None;
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits for the next case of a worker, and says which lane it belongs into.
+    fn next(&self, worker: &Worker) -> Option<(Request, usize)> {
+        let mut queue = self.queue();
+        loop {
+            if let Some((place, number)) = queue.choose(worker.place, worker.takes) {
+                let request = queue.requests.remove(place);
+                queue.running[worker.place] = Some(request.case.machine);
+                return Some((request, number));
+            }
+            if queue.closed {
+                return None;
+            }
+            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Queue {
+    /// Which request a worker may run beside what the other one does, and in which lane.
+    fn choose(&self, worker: usize, takes: &[(Machine, usize)]) -> Option<(usize, usize)> {
+        let waits = |machine| self.requests.iter().position(|request| request.case.machine == machine);
+        let other = self.running[1 - worker];
+        takes.iter().find_map(|(machine, lane)| {
+            let place = waits(*machine)?;
+            // What would keep those waiting that come first, comes behind them.
+            let behind = *machine == Machine::Shared && waits(Machine::First).is_some();
+            (!behind && other.is_none_or(|other| machine.beside(other))).then_some((place, *lane))
+        })
+    }
+}
+
+fn failed(reason: &str) -> Outcome {
+    Err(Failure { reason: reason.to_owned(), report: String::new() })
 }
 
 /// A lane, as the process sees it that has started it.
@@ -87,7 +188,7 @@ struct Lane {
 
 impl Lane {
     fn start(number: usize) -> Result<Self> {
-        let mut command = namespace::inside()?;
+        let mut command = namespace::inside(if number == BEHIND { NICE } else { 0 })?;
         command.env(NUMBER, number.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().context("unshare (of util-linux) cannot be started")?;
         let told = BufReader::new(process.stdout.take().context("the child has an output")?);
@@ -105,7 +206,7 @@ impl Lane {
         let mut printed = String::new();
         let outcome = self.outcome(|line| match case.machine {
             Machine::Alone => println!("{line}"),
-            Machine::Shared => printed += &format!("{line}\n"),
+            _ => printed += &format!("{line}\n"),
         });
         print!("{printed}");
         outcome

@@ -6,7 +6,6 @@
 //! nothing is reachable from outside, nothing is left behind.
 
 mod asterisk;
-mod audio;
 mod browser;
 mod cases;
 mod creme;
@@ -53,11 +52,12 @@ fn run() -> Result<ExitCode> {
         lane::serve(number)?;
         return Ok(ExitCode::SUCCESS);
     }
-    // A case has about the half of one core to do.
-    arguments.test_threads.get_or_insert(2);
     let lanes = Arc::new(Lanes::start()?);
     let ran = Ran::default();
-    let trials = cases::all().into_iter().map(|case| trial(case, &lanes, &ran)).collect();
+    let cases = cases::all();
+    // All wait for their turn at once: lanes choose among them.
+    arguments.test_threads.get_or_insert(cases.len());
+    let trials = cases.into_iter().map(|case| trial(case, &lanes, &ran)).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     report(&ran);
     Ok(conclusion.exit_code())
@@ -69,10 +69,11 @@ type Ran = Arc<Mutex<Vec<(&'static str, Duration, Option<String>)>>>;
 /// A case as a test of the harness.
 fn trial(case: Case, lanes: &Arc<Lanes>, ran: &Ran) -> Trial {
     let (lanes, ran) = (Arc::clone(lanes), Arc::clone(ran));
-    Trial::test(case.name, move || {
-        let (outcome, took) = lanes.run(&case);
+    let name = case.name;
+    Trial::test(name, move || {
+        let (outcome, took) = lanes.run(case);
         let reason = outcome.as_ref().err().map(|failure| failure.reason.clone());
-        ran.lock().unwrap_or_else(PoisonError::into_inner).push((case.name, took, reason));
+        ran.lock().unwrap_or_else(PoisonError::into_inner).push((name, took, reason));
         outcome.map_err(|failure| Failed::from(format!("{}\n{}", failure.reason, failure.report)))
     })
 }

@@ -11,15 +11,20 @@ use anyhow::{Context, Result, bail};
 /// Asterisk offers no address of 127/8 as an ICE candidate: this one stands on the loopback interface for it.
 pub const CANDIDATE: &str = "198.51.100.1";
 
-/// This program as a command that runs inside; it ends with the process that starts it.
+/// This program as a command that runs inside, as `nice` (0 to 19) or nicer; it ends with the process that starts it.
 ///
 /// # Errors
 /// When the machine allows no namespaces; the message says what to do.
-pub fn inside() -> Result<Command> {
+pub fn inside(nice: u8) -> Result<Command> {
     let root = fs::metadata("/proc/self")?.uid() == 0;
     let unshare = || {
-        let mut unshare = Command::new("unshare");
-        unshare.args(["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]);
+        let mut unshare = Command::new("nice");
+        unshare.args(["-n", &nice.to_string()]);
+        if root && nice > 0 {
+            // Browsers put some of their processes first again, where they may.
+            unshare.args(["setpriv", "--bounding-set=-sys_nice"]);
+        }
+        unshare.args(["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]);
         if !root {
             unshare.arg("--map-root-user");
         }

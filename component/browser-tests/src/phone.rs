@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use soft_phone_benches::audio::{self, Likeness, compare};
 
 use crate::asterisk::SERVER;
-use crate::audio::{self, Likeness, compare};
 use crate::browser::{Browser, Kind, SOON, Setting, Voice};
 use crate::rig::Rig;
 

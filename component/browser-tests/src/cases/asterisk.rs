@@ -99,7 +99,7 @@ pub async fn mute(rig: &Rig) -> Result<()> {
     phone.until("probe.call().muted === true").await?;
     // What was under way when the microphone was muted still comes back.
     phone.record(1.0).await?;
-    let silence = crate::audio::rms(&phone.record(2.0).await?.heard);
+    let silence = soft_phone_benches::audio::rms(&phone.record(2.0).await?.heard);
     ensure!(silence < 0.001, "muted, but {silence} is heard");
     phone.browser.run("await probe.call().unmute()", json!(null)).await?;
     phone.until("probe.call().muted === false").await?;

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::creme::until;
-use crate::browser::{Browser, Kind, Voice};
+use crate::browser::{Browser, Kind, Setting, Voice};
 use crate::rig::Rig;
 
 /// What the policy has refused on this page since it began to load.
@@ -36,7 +36,8 @@ pub(super) async fn sign_in(rig: &Rig, browser: &Browser) -> Result<()> {
 /// From the sign-in to the card, which appears while the call goes on and ends with it.
 pub async fn call(rig: &Rig) -> Result<()> {
     let at = |path: &str| format!("http://{}{path}", rig.demo.addr);
-    let browser = Browser::open(rig, Kind::Chromium, Voice::A).await?;
+    let setting = Setting { animated: true, ..Setting::default() };
+    let browser = Browser::open_with(rig, Kind::Chromium, Voice::A, setting).await?;
     sign_in(rig, &browser).await?;
     let contact = "[...document.querySelectorAll('td:first-child a')].find(link => link.textContent === 'Echo')";
     let page = browser.run(&format!("return {contact}.href"), Value::Null).await?;

@@ -10,9 +10,9 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use soft_phone_benches::audio::{self, likenesses};
 use soft_phone_benches::receive::trace;
 
-use crate::audio::{self, likenesses};
 use crate::browser::{Kind, Voice, pages};
 use crate::path::{Fate, Fates, Path};
 use crate::phone::{Phone, account, in_call};

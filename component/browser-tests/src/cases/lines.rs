@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use serde_json::json;
+use soft_phone_benches::audio::rms;
 
 use super::asterisk_is_idle;
-use crate::audio::rms;
 use crate::browser::{Kind, Voice};
 use crate::phone::{Phone, in_call};
 use crate::rig::Rig;

@@ -2,9 +2,9 @@
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use soft_phone_benches::audio::{self, RATE, rms};
 
 use super::voice::{dial_echo, hang_up};
-use crate::audio::{self, RATE, rms};
 use crate::browser::Kind;
 use crate::phone::Phone;
 use crate::rig::Rig;

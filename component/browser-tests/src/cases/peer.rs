@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use serde_json::json;
+use soft_phone_benches::audio::{self, compare};
 
 use crate::asterisk::SERVER;
-use crate::audio::{self, compare};
 use crate::browser::{Browser, Kind, SOON, Voice};
 use crate::rig::Rig;
 

@@ -7,12 +7,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use fantoccini::wd::WindowHandle;
 use serde_json::{Value, json};
+use soft_phone_benches::audio::{RATE, longest_gap, rms, write};
 use tokio::time::Instant;
 
 use super::asterisk_is_idle;
 use super::creme::until;
 use super::demo::{REFUSED, REGISTERED, newest_is, sign_in};
-use crate::audio::{RATE, longest_gap, rms, write};
 use crate::browser::{Browser, Kind, SOON, Voice};
 use crate::crm::{Card, Crm};
 use crate::phone::{Phone, account};

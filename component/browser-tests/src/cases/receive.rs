@@ -3,9 +3,9 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
+use soft_phone_benches::audio::{self, RATE, longest_gap_beside, rms};
 
 use super::reload;
-use crate::audio::{self, RATE, longest_gap_beside, rms};
 use crate::browser::{Browser, Kind, Voice};
 use crate::phone::{Phone, account};
 use crate::rig::Rig;

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use soft_phone_benches::audio::{RATE, longest_gap, rms};
 use tokio::time::Instant;
 
 use super::asterisk_is_idle;
-use crate::audio::{RATE, longest_gap, rms};
 use crate::browser::{Browser, Kind, SOON, Voice};
 use crate::phone::{Phone, account, in_call};
 use crate::rig::Rig;

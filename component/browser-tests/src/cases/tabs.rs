@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::asterisk_is_idle;
 use super::reload::address_of;
 use crate::asterisk::SERVER;
-use crate::browser::{Browser, Kind, Setting, Voice, kill_pages, pages};
+use crate::browser::{Browser, Kind, Voice, kill_pages, pages};
 use crate::phone::{Phone, account};
 use crate::relay::Relay;
 use crate::rig::Rig;
@@ -35,8 +35,7 @@ impl Tabs {
     }
 
     async fn open_at(rig: &Rig, kind: Kind, count: usize, server: &str) -> Result<Self> {
-        let setting = Setting { still: true, ..Setting::default() };
-        let phone = Phone { browser: Browser::open_with(rig, kind, Voice::A, setting).await? };
+        let phone = Phone { browser: Browser::open(rig, kind, Voice::A).await? };
         let handles = vec![phone.browser.client().window().await?];
         let mut tabs = Self { handles, phone, server: server.to_owned() };
         tabs.load(rig).await?;

@@ -3,8 +3,8 @@
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use soft_phone_benches::audio::{self, RATE, longest_gap, rms};
 
-use crate::audio::{self, RATE, longest_gap, rms};
 use crate::browser::{Kind, Voice};
 use crate::phone::{Phone, Sound, account, in_call};
 use crate::rig::Rig;

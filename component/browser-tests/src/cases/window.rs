@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::browser::{Kind, Voice};
+use crate::browser::{Kind, Setting, Voice};
 use crate::phone::Phone;
 use crate::rig::Rig;
 
@@ -15,7 +15,8 @@ const TAB: char = '\u{E004}';
 
 async fn phone(rig: &Rig, lang: &str) -> Result<Phone> {
     let attributes = json!({ "lang": lang, "account-url": "/account/alice" });
-    let phone = Phone::open(rig, Kind::Chromium, Voice::A, attributes).await?;
+    let setting = Setting { animated: true, ..Setting::default() };
+    let phone = Phone::open_with(rig, Kind::Chromium, Voice::A, setting, attributes).await?;
     phone.registered().await?;
     Ok(phone)
 }
