@@ -165,14 +165,8 @@ fn run(mut arguments: Arguments) -> Result<()> {
         }
         Some("setup") => {
             nothing_left(arguments)?;
-            setup::wasm_target()?;
-            setup::lint_tools()?;
-            setup::optimiser(&paths)?;
-            setup::cargo_deny(&paths)?;
-            setup::sipp()?;
-            setup::php()?;
-            setup::browsers(&paths)?;
-            creme::setup(&paths)
+            setup::toolchain()?;
+            setup::everything(&paths)
         }
         None => {
             print!("{HELP}");

@@ -8,9 +8,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::asterisk;
 use crate::paths::Paths;
-use crate::process;
+use crate::{asterisk, creme, process};
 
 /// The target that both wasm files are built for.
 pub const WASM: &str = "wasm32-unknown-unknown";
@@ -29,6 +28,28 @@ const SPEECH: [(&str, [&str; 4], &str); 2] = [
     ("speech-b.wav", ["-v", "en+f3", "-s", "165"], "Pack my box with many liquor jugs. Nine eight seven six eleven."),
 ];
 
+/// What is to be there before anything is compiled.
+///
+/// # Errors
+/// As [`wasm_target`] and [`lint_tools`].
+pub fn toolchain() -> Result<()> {
+    wasm_target()?;
+    lint_tools()
+}
+
+/// All else that any command needs.
+///
+/// # Errors
+/// When a step fails; its message says how to do it by hand.
+pub fn everything(paths: &Paths) -> Result<()> {
+    optimiser(paths)?;
+    cargo_deny(paths)?;
+    sipp()?;
+    php()?;
+    browsers(paths)?;
+    creme::setup(paths)
+}
+
 /// Adds Rust's standard library for wasm.
 ///
 /// # Errors
@@ -46,7 +67,7 @@ pub fn wasm_target() -> Result<()> {
 ///
 /// # Errors
 /// When one is missing and rustup cannot add it.
-pub fn lint_tools() -> Result<()> {
+fn lint_tools() -> Result<()> {
     for (component, program) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
         let answer =
             process::cargo().args([program, "--version"]).stderr(Stdio::null()).stdout(Stdio::null()).status()?;

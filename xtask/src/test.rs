@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 use crate::paths::Paths;
 use crate::process;
@@ -27,8 +27,8 @@ const MESSAGES_PER_TALK: u64 = 500;
 const MESSAGES_PER_CALL: u64 = 100;
 
 /// The steps that were run and what became of them.
-#[derive(Default)]
 struct Steps {
+    start: Instant,
     rows: Vec<(&'static str, Duration, Result<()>)>,
 }
 
@@ -37,11 +37,15 @@ impl Steps {
         eprintln!("\n=== {name}");
         let start = Instant::now();
         let outcome = step();
+        self.ended(name, start.elapsed(), outcome)
+    }
+
+    fn ended(&mut self, name: &'static str, took: Duration, outcome: Result<()>) -> bool {
         if let Err(error) = &outcome {
             eprintln!("{name} failed: {error:#}");
         }
         let passed = outcome.is_ok();
-        self.rows.push((name, start.elapsed(), outcome));
+        self.rows.push((name, took, outcome));
         passed
     }
 
@@ -50,8 +54,7 @@ impl Steps {
         for (name, took, outcome) in &self.rows {
             println!("{name:<16} {:>8.1}  {}", took.as_secs_f32(), if outcome.is_ok() { "ok" } else { "FAILED" });
         }
-        let total: Duration = self.rows.iter().map(|(_, took, _)| *took).sum();
-        println!("{:<16} {:>8.1}", "total", total.as_secs_f32());
+        println!("{:<16} {:>8.1}", "total", self.start.elapsed().as_secs_f32());
     }
 }
 
@@ -65,30 +68,32 @@ pub fn run(paths: &Paths) -> Result<()> {
         cargo.current_dir(&paths.root);
         cargo
     };
-    let mut steps = Steps::default();
+    let mut steps = Steps { start: Instant::now(), rows: Vec::new() };
     let mut results = Vec::new();
-    steps.run("set-up", || {
-        setup::wasm_target()?;
-        setup::lint_tools()?;
-        setup::optimiser(paths)?;
-        setup::sipp()?;
-        setup::php()?;
-        setup::browsers(paths)?;
-        creme::setup(paths)
-    });
-    steps.run("format", || process::run(cargo().args(["fmt", "--all", "--check"])));
-    let warnings = ["--", "--deny", "warnings"];
-    steps.run("lint", || {
-        process::run(cargo().args(["clippy", "--quiet", "--workspace", "--all-targets"]).args(warnings))
-    });
-    steps.run("lint wasm", || {
-        let packages = WASM_PACKAGES.iter().flat_map(|package| ["--package", package]);
-        process::run(cargo().args(["clippy", "--quiet", "--target", WASM]).args(packages).args(warnings))
-    });
-    steps.run("documentation", || {
-        let mut doc = cargo();
-        doc.args(["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"]);
-        process::run(doc.env("RUSTDOCFLAGS", "--deny warnings"))
+    steps.run("toolchain", setup::toolchain);
+    // Set-up waits for networks and disks, lint for the compiler: each leaves the other one room.
+    std::thread::scope(|scope| {
+        let setup = scope.spawn(|| {
+            let start = Instant::now();
+            let outcome = setup::everything(paths);
+            (start.elapsed(), outcome)
+        });
+        steps.run("format", || process::run(cargo().args(["fmt", "--all", "--check"])));
+        let warnings = ["--", "--deny", "warnings"];
+        steps.run("lint", || {
+            process::run(cargo().args(["clippy", "--quiet", "--workspace", "--all-targets"]).args(warnings))
+        });
+        steps.run("lint wasm", || {
+            let packages = WASM_PACKAGES.iter().flat_map(|package| ["--package", package]);
+            process::run(cargo().args(["clippy", "--quiet", "--target", WASM]).args(packages).args(warnings))
+        });
+        steps.run("documentation", || {
+            let mut doc = cargo();
+            doc.args(["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"]);
+            process::run(doc.env("RUSTDOCFLAGS", "--deny warnings"))
+        });
+        let ended = setup.join().unwrap_or_else(|_| (Duration::ZERO, Err(anyhow!("it panicked"))));
+        steps.ended("set-up", ended.0, ended.1);
     });
     steps.run("dependencies", || dependencies(paths));
     steps.run("tests", || process::run_tests(cargo().args(["test", "--quiet", "--workspace"]), &mut results));
