@@ -3,6 +3,7 @@
 // Encoded frames always go on to the browser's own jitter buffer, which therefore can take over at once; a copy of each goes
 // to the worklet while that is to play.
 
+import { memory } from './ring.js';
 import { open, rest } from './studio.js';
 
 const PROCESSOR = 'soft-phone-receiver';
@@ -14,8 +15,10 @@ const UNSEEN = 10;
 const RECEIVED = 6;
 // How long a call may wait for the worker.
 const PATIENCE_MS = 2000;
+// Whether worker and worklet may share memory.
+const { crossOriginIsolated } = globalThis;
 // Firefox brings messages to a worklet late now and then; what Chromium takes is seen by the buffer itself.
-const LEAST_DELAY_MS = navigator.userAgent.includes('Firefox/') ? 30 : 0;
+const LEAST_DELAY_MS = navigator.userAgent.includes('Firefox/') && !crossOriginIsolated ? 30 : 0;
 
 const beside = (file) => new URL(file, import.meta.url);
 
@@ -60,7 +63,7 @@ function begin() {
   if (!isPossible()) throw new Error('this browser shows no encoded frames');
   const address = beside('rx-worker.js').href;
   const policy = globalThis.trustedTypes?.createPolicy('soft-phone-worker', { createScriptURL: (url) => url });
-  const worker = new Worker(policy ? policy.createScriptURL(address) : address);
+  const worker = new Worker(policy ? policy.createScriptURL(address) : address, { type: 'module' });
   return new Promise((resolve, reject) => {
     worker.onmessage = () => resolve(worker);
     worker.onerror = () => reject(new Error('rx-worker.js cannot be loaded'));
@@ -155,9 +158,15 @@ class Receive {
     node.connect(speaker);
     node.port.onmessage = ({ data }) => this.#take(data);
     node.onprocessorerror = () => this.#fail('processor error');
-    const { port1, port2 } = new MessageChannel();
-    this.#tap.postMessage({ sink: port1 }, [port1]);
-    node.port.postMessage({ packets: port2 }, [port2]);
+    if (crossOriginIsolated) {
+      const shared = { memory: memory() };
+      this.#tap.postMessage(shared);
+      node.port.postMessage(shared);
+    } else {
+      const { port1, port2 } = new MessageChannel();
+      this.#tap.postMessage({ port: port1 }, [port1]);
+      node.port.postMessage({ packets: port2 }, [port2]);
+    }
     users.add(this);
     context.addEventListener('statechange', this.#look);
     context.resume().catch(() => {});
@@ -173,7 +182,7 @@ class Receive {
     const { context, speaker, users } = this.#studio;
     clearInterval(this.#timer);
     context.removeEventListener('statechange', this.#look);
-    this.#tap.postMessage({ sink: null });
+    this.#tap.postMessage({});
     this.#source.disconnect();
     this.#node.disconnect();
     this.#node.port.onmessage = this.#node.onprocessorerror = null;

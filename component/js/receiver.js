@@ -2,13 +2,12 @@
 // they give; input 0 is the same stream as the browser's own jitter buffer plays it, output 0 what is heard.
 // In this scope there is no fetch, no performance, no TextDecoder, and no clock but Date.now().
 
+import { Reader } from './ring.js';
 import { Watch } from './watch.js';
 
 const REPORTS_PER_SECOND = 10;
 // From one jitter buffer to the other.
 const FADE_SECONDS = 0.02;
-// `soft_phone_dsp::host::Codec`.
-const CODECS = { 'audio/pcmu': 0, 'audio/pcma': 1, 'audio/g722': 2, 'audio/l16': 3, 'audio/opus': 4 };
 // `soft_phone_dsp::host::ReceiveFigure`.
 const PLAYING = 0;
 
@@ -20,6 +19,7 @@ class SoftPhoneReceiver extends AudioWorkletProcessor {
     if (!this.state) throw new RangeError(`unusable sample rate: ${sampleRate}`);
     this.capacity = this.engine.receiver_capacity();
     this.longest = this.engine.receiver_payload_capacity();
+    this.insert = this.insert.bind(this);
     this.codecs = new Set();
     this.watch = new Watch();
     this.sinceReport = 0;
@@ -33,8 +33,8 @@ class SoftPhoneReceiver extends AudioWorkletProcessor {
 
   take(data) {
     if (data === 'end') return this.end();
+    if (data.memory) this.ring = new Reader(data.memory);
     if (!data.packets) return;
-    this.packets?.close();
     this.packets = data.packets;
     this.packets.onmessage = ({ data: packet }) => {
       if (!this.engine) return;
@@ -46,11 +46,10 @@ class SoftPhoneReceiver extends AudioWorkletProcessor {
     };
   }
 
-  insert({ payloadType, mimeType, sequence, timestamp, ssrc, payload }) {
+  insert({ payloadType, codec, sequence, timestamp, ssrc, payload }) {
     if (!this.codecs.has(payloadType)) {
-      const codec = CODECS[mimeType?.toLowerCase()];
-      // Counted as a packet of an unknown type from now on.
-      if (codec !== undefined) this.engine.receiver_codec(this.state, payloadType, codec, 44100);
+      // One that is none leaves the type unknown, and its packets are counted as such.
+      this.engine.receiver_codec(this.state, payloadType, codec, 44100);
       this.codecs.add(payloadType);
     }
     if (payload.byteLength > this.longest) return;
@@ -91,6 +90,7 @@ class SoftPhoneReceiver extends AudioWorkletProcessor {
   }
 
   run(output) {
+    this.ring?.read(this.insert);
     const { length } = output;
     for (let from = 0; from < length; from += this.capacity) {
       const samples = Math.min(this.capacity, length - from);

@@ -1,13 +1,25 @@
 // Stands between the network and the browser's own jitter buffer: every encoded frame goes through, always, and a copy of it
 // goes to the receive path while that wants it.
 
-/** Frames from `readable` to `writable`; `port` tells where copies go: `{sink}`, a port or null. Without it there are none. */
+import { Writer } from './ring.js';
+
+// `soft_phone_dsp::host::Codec`.
+const CODECS = { 'audio/pcmu': 0, 'audio/pcma': 1, 'audio/g722': 2, 'audio/l16': 3, 'audio/opus': 4 };
+const NO_CODEC = 255;
+
+/** Where copies go: a port or shared memory; nowhere without either. */
+function sinkOf({ port, memory }) {
+  if (memory) return new Writer(memory);
+  return port ? { write: (packet) => port.postMessage(packet, [packet.payload]), close: () => port.close() } : null;
+}
+
+/** Frames from `readable` to `writable`; `port` tells where copies go, see `sinkOf`. Without it there are none. */
 function pass({ readable, writable }, port) {
   let sink = null;
   if (port) {
     port.onmessage = ({ data }) => {
       sink?.close();
-      sink = data.sink;
+      sink = sinkOf(data);
     };
   }
   const copyOf = (frame) => {
@@ -18,13 +30,14 @@ function pass({ readable, writable }, port) {
     const timestamp = rtpTimestamp ?? frame.timestamp;
     // Firefox tells it as a signed number.
     const sequence = sequenceNumber & 0xFFFF;
-    return { payloadType, mimeType, sequence, timestamp, ssrc: synchronizationSource ?? 0, payload };
+    const codec = CODECS[mimeType?.toLowerCase()] ?? NO_CODEC;
+    return { payloadType, codec, sequence, timestamp, ssrc: synchronizationSource ?? 0, payload };
   };
   const through = new TransformStream({
     transform(frame, controller) {
       const copied = sink && copyOf(frame);
       controller.enqueue(frame);
-      if (copied) sink.postMessage(copied, [copied.payload]);
+      if (copied) sink.write(copied);
     },
   });
   // Ends with the connection.

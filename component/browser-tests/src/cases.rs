@@ -11,6 +11,7 @@ mod errors;
 mod firefox;
 mod impaired;
 mod instance;
+mod isolated;
 mod leave;
 mod lines;
 mod messages;
@@ -159,6 +160,7 @@ pub fn all() -> Vec<Case> {
         // Windows that open and sign in: not tried beside another case since a race in them was mended.
         popup: closed crm outlives_pages outlives_pages_firefox;
         moving: server_cut_off_firefox address address_firefox roaming_firefox;
+        isolated: chromium firefox;
         receive: by_default older codecs codecs_firefox after_reload after_reload_firefox without;
         voice: engines engines_firefox echo echo_firefox worklet_breaks worklet_breaks_firefox no_engine devices
             forty_calls;

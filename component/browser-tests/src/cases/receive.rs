@@ -72,7 +72,7 @@ async fn codecs_of(rig: &Rig, kind: Kind) -> Result<()> {
 }
 
 /// Calls with this codec until one is played by ours to its end.
-async fn played(rig: &Rig, kind: Kind, phone: &Phone, codec: &str) -> Result<()> {
+pub(super) async fn played(rig: &Rig, kind: Kind, phone: &Phone, codec: &str) -> Result<()> {
     let mut calls = 1;
     while !codec_of(rig, kind, phone, codec).await? {
         ensure!(calls < CALLS, "{TOO_SLOW} in each of {calls} calls");
