@@ -283,3 +283,41 @@ async fn run(case: &Case, rig: &Rig) -> Outcome {
     rig.close_browsers().await;
     outcome
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What each worker takes when these wait and the other one does that: the place in the queue, and the lane.
+    fn chosen(waiting: &[Machine], worker: usize, other: Option<Machine>) -> Option<(usize, usize)> {
+        let requests = waiting.iter().map(|machine| Request {
+            case: Case { name: "case", machine: *machine, run: |_| Box::pin(async { Ok(()) }) },
+            ended: mpsc::channel().0,
+        });
+        let mut queue = Queue { requests: requests.collect(), ..Queue::default() };
+        queue.running[1 - worker] = other;
+        queue.choose(worker, [FIRST_WORKER, SECOND_WORKER][worker])
+    }
+
+    #[test]
+    fn what_comes_first_runs_beside_quiet_cases_only() {
+        use Machine::{Alone, First, Quiet, Shared};
+        let all = [Alone, Shared, Quiet, First];
+        assert_eq!(chosen(&all, 0, None), Some((3, 1)));
+        assert_eq!(chosen(&all, 1, Some(First)), Some((2, BEHIND)));
+        assert_eq!(chosen(&[Alone, Shared], 1, Some(First)), None);
+        assert_eq!(chosen(&[Shared, First], 1, None), None, "it would keep waiting what comes first");
+        assert_eq!(chosen(&[Shared], 1, Some(Shared)), Some((0, 3)));
+        assert_eq!(chosen(&[First, Quiet], 0, Some(Shared)), Some((1, 1)));
+    }
+
+    #[test]
+    fn what_needs_the_machine_waits_until_nothing_else_runs() {
+        use Machine::{Alone, Quiet};
+        assert_eq!(chosen(&[Alone], 0, Some(Quiet)), None);
+        assert_eq!(chosen(&[Quiet], 1, Some(Alone)), None);
+        assert_eq!(chosen(&[Alone, Quiet], 0, None), Some((1, 1)), "behind all others");
+        assert_eq!(chosen(&[Alone], 0, None), Some((0, 1)));
+        assert_eq!(chosen(&[Alone], 1, None), None);
+    }
+}
