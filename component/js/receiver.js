@@ -54,7 +54,7 @@ class SoftPhoneReceiver extends AudioWorkletProcessor {
     }
     if (payload.byteLength > this.longest) return;
     const { memory, receiver_payload, receiver_insert } = this.engine;
-    new Uint8Array(memory.buffer, receiver_payload(this.state), payload.byteLength).set(new Uint8Array(payload));
+    new Uint8Array(memory.buffer, receiver_payload(this.state), payload.byteLength).set(payload);
     receiver_insert(this.state, currentTime * 1000, ssrc, sequence, timestamp, payloadType, payload.byteLength);
   }
 

@@ -38,7 +38,7 @@ export class Writer extends End {
     if (payload.byteLength > LONGEST || written - this.count(READ) >>> 0 >= PLACES) return;
     const at = this.place(written);
     this.words.set([payload.byteLength, payloadType, codec, sequence, timestamp, ssrc], at);
-    this.bytes.set(new Uint8Array(payload), (at + HEAD) * WORD);
+    this.bytes.set(payload, (at + HEAD) * WORD);
     Atomics.store(this.words, WRITTEN, written + 1);
   }
 
@@ -47,7 +47,10 @@ export class Writer extends End {
 
 /** The worklet's end. */
 export class Reader extends End {
-  /** Hands all packets that have come to `take`. */
+  // The same for each: what is made in the audio thread would be rubbish to collect.
+  packet = {};
+
+  /** Hands all packets that have come to `take`, which keeps none of them. */
   read(take) {
     const written = this.count(WRITTEN);
     let read = this.count(READ);
@@ -55,9 +58,15 @@ export class Reader extends End {
     if (written - read >>> 0 >= PLACES) read = written;
     for (; read !== written; read = read + 1 >>> 0) {
       const at = this.place(read);
-      const [length, payloadType, codec, sequence, timestamp, ssrc] = this.words.subarray(at, at + HEAD);
+      const { words, packet } = this;
       const from = (at + HEAD) * WORD;
-      take({ payloadType, codec, sequence, timestamp, ssrc, payload: this.bytes.subarray(from, from + length) });
+      packet.payloadType = words[at + 1];
+      packet.codec = words[at + 2];
+      packet.sequence = words[at + 3];
+      packet.timestamp = words[at + 4];
+      packet.ssrc = words[at + 5];
+      packet.payload = this.bytes.subarray(from, from + words[at]);
+      take(packet);
     }
     Atomics.store(this.words, READ, read);
   }

@@ -10,7 +10,7 @@ const NO_CODEC = 255;
 /** Where copies go: a port or shared memory; nowhere without either. */
 function sinkOf({ port, memory }) {
   if (memory) return new Writer(memory);
-  return port ? { write: (packet) => port.postMessage(packet, [packet.payload]), close: () => port.close() } : null;
+  return port ? { write: (packet) => port.postMessage(packet, [packet.payload.buffer]), close: () => port.close() } : null;
 }
 
 /** Frames from `readable` to `writable`; `port` tells where copies go, see `sinkOf`. Without it there are none. */
@@ -26,7 +26,7 @@ function pass({ readable, writable }, port) {
     const { payloadType, mimeType, sequenceNumber, rtpTimestamp, synchronizationSource } = frame.getMetadata();
     // Without numbers there is no order.
     if (sequenceNumber === undefined) return null;
-    const payload = frame.data.slice(0);
+    const payload = new Uint8Array(frame.data.slice(0));
     const timestamp = rtpTimestamp ?? frame.timestamp;
     // Firefox tells it as a signed number.
     const sequence = sequenceNumber & 0xFFFF;

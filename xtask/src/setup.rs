@@ -37,7 +37,7 @@ pub fn toolchain() -> Result<()> {
     lint_tools()
 }
 
-/// All else that any command needs.
+/// All that the tests need besides.
 ///
 /// # Errors
 /// When a step fails; its message says how to do it by hand.

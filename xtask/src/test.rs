@@ -71,7 +71,7 @@ pub fn run(paths: &Paths) -> Result<()> {
     let mut steps = Steps { start: Instant::now(), rows: Vec::new() };
     let mut results = Vec::new();
     steps.run("toolchain", setup::toolchain);
-    // Set-up waits for networks and disks, lint for the compiler: each leaves the other one room.
+    // Neither of them keeps two cores busy: set-up waits for what it fetches and builds, lint for one crate after another.
     std::thread::scope(|scope| {
         let setup = scope.spawn(|| {
             let start = Instant::now();

@@ -4,7 +4,7 @@ import test from 'node:test';
 import { memory, Reader, Writer } from '../ring.js';
 
 const packet = (sequence, length = 3) => ({
-  payloadType: 111, codec: 4, sequence, timestamp: 0xFFFF_FF00 + sequence, ssrc: 0xDEAD_BEEF, payload: new Uint8Array(length).fill(sequence).buffer,
+  payloadType: 111, codec: 4, sequence, timestamp: 0xFFFF_FF00 + sequence, ssrc: 0xDEAD_BEEF, payload: new Uint8Array(length).fill(sequence),
 });
 
 const ends = () => {
@@ -14,7 +14,7 @@ const ends = () => {
 
 const readAll = (reader) => {
   const packets = [];
-  reader.read((read) => packets.push({ ...read, payload: read.payload.slice().buffer }));
+  reader.read((read) => packets.push({ ...read, payload: read.payload.slice() }));
   return packets;
 };
 
