@@ -65,11 +65,13 @@ def spectra_of(signals, transform):
 
 
 class Mixer:
-    def __init__(self, folder, part, length, seed):
+    def __init__(self, folder, part, length, seed, fresh=0.2):
         self.speech, self.noise, self.music = (Clips(Path(folder) / f"{kind}_{part}.npz") for kind in ("speech", "noise", "music"))
         self.scenes = sorted(Path(folder).glob(f"scenes_{part}/[0-9]*[0-9].npy"))
         self.samples = length * f.FRAME
         self.rng = np.random.default_rng(seed)
+        # What was made before, and the share that is made anew.
+        self.pools, self.fresh = {}, fresh
 
     def talk(self):
         """Clips of one voice with pauses between."""
@@ -133,70 +135,97 @@ class Mixer:
         begin = f.FRAME * int(rng.choice([0, rng.integers(room + 1)])) if room > 0 else 0
         return stems[:, begin:begin + self.samples].astype(np.float32)
 
-    def one(self, echo_share):
-        """Clean speech, noise, residual echo, echo estimate, far end: samples each."""
+    def voice(self):
+        """A voice: its spectra, and the mean power while it speaks."""
         rng = self.rng
-        silent = np.zeros(self.samples, np.float32)
-        if self.scenes and rng.random() < echo_share:
-            near, noise, rest, echo, far = self.scene()
-            near = near * 10 ** (rng.uniform(-6, 6) / 20)
-            if rng.random() < 0.25:
-                more = self.hiss(self.noise)
-                noise = noise + more * (np.std(near + rest) / (np.std(more) + 1e-9) * 10 ** (-rng.uniform(5, 30) / 20))
-            return near, noise, rest, echo, far
-        near = self.talk() if rng.random() < 0.94 else silent
+        near = self.talk()
         if rng.random() < 0.5:
             near = signal.fftconvolve(near, room(rng))[: self.samples].astype(np.float32)
-        noise = silent
-        # Clean speech must pass untouched, which is learnt from clean speech.
-        if rng.random() < 0.85:
-            kind = rng.random()
-            noise = self.babble() if kind < 0.12 else self.hiss(self.noise if kind < 0.93 else self.music)
-            if rng.random() < 0.25:
-                second = self.hiss(self.noise)
-                noise = noise / (np.std(noise) + 1e-6) + second / (np.std(second) + 1e-6) * 10 ** (rng.uniform(-12, 6) / 20)
-            if rng.random() < 0.3:
-                noise = signal.fftconvolve(noise, room(rng))[: self.samples].astype(np.float32)
-            active = np.mean(near ** 2) / max(np.mean(np.abs(near) > 1e-3), 0.05)
-            snr = rng.choice([rng.uniform(-5, 12), rng.uniform(5, 30)])
-            noise = noise * (np.sqrt(max(active, 2e-4)) / (np.std(noise) + 1e-9) * 10 ** (-snr / 20))
-        if rng.random() < 0.5:
-            far = self.talk() * 10 ** (rng.uniform(-20, 10) / 20) if rng.random() < 0.2 else silent
-        else:
-            far = silent
-        return near, noise.astype(np.float32), silent, silent, far
+        active = np.mean(near ** 2) / max(np.mean(np.abs(near) > 1e-3), 0.05)
+        return f.spectra(near[None])[0], np.float32(max(active, 2e-4))
+
+    def noises(self):
+        """Spectra of noise of unit power."""
+        rng = self.rng
+        kind = rng.random()
+        noise = self.babble() if kind < 0.12 else self.hiss(self.noise if kind < 0.93 else self.music)
+        if rng.random() < 0.25:
+            second = self.hiss(self.noise)
+            noise = noise / (np.std(noise) + 1e-6) + second / (np.std(second) + 1e-6) * 10 ** (rng.uniform(-12, 6) / 20)
+        if rng.random() < 0.3:
+            noise = signal.fftconvolve(noise, room(rng))[: self.samples].astype(np.float32)
+        return (f.spectra(noise[None])[0] / (np.std(noise) + 1e-9)).astype(np.complex64)
+
+    def echoes(self):
+        """Spectra of a scene: near end, noise, residual echo, echo estimate, far end; and the level of first and third."""
+        near, noise, rest, echo, far = self.scene()
+        return (*f.spectra(np.stack([near, noise, rest, echo])), f.far_spectra(far[None])[0], np.std(near + rest))
+
+    def fars(self):
+        """Spectra of a far end."""
+        return f.far_spectra(self.talk()[None])[0]
+
+    def kept(self, name, make, size):
+        """Mostly one of those made before: to make one costs as much as all that comes after it."""
+        pool = self.pools.setdefault(name, [])
+        if len(pool) < size or self.rng.random() < self.fresh:
+            new = make()
+            if len(pool) < size:
+                pool.append(new)
+            else:
+                pool[int(self.rng.integers(size))] = new
+            return new
+        return pool[int(self.rng.integers(size))]
 
     def batch(self, size, echo_share=0.0):
         """Features (batch × frames × INPUTS) and targets of them."""
         rng = self.rng
-        parts = [self.one(echo_share) for _ in range(size)]
-        near, noise, rest, echo = (spectra_of([p[k] for p in parts], f.spectra) for k in range(4))
-        far = spectra_of([p[4] for p in parts], f.far_spectra)
-        heard = [any(p[k].any() for k in (2, 3)) for p in parts]
+        near, noise, rest, echo, far = (np.zeros((size, self.samples // f.FRAME, f.BINS), np.complex64) for _ in range(5))
+        heard = np.zeros(size, bool)
+        for k in range(size):
+            if self.scenes and rng.random() < echo_share:
+                heard[k] = True
+                near[k], noise[k], rest[k], echo[k], far[k], level = self.kept("echoes", self.echoes, 300)
+                near[k] *= np.float32(10 ** (rng.uniform(-6, 6) / 20))
+                if rng.random() < 0.25:
+                    more = np.roll(self.kept("noises", self.noises, 500), int(rng.integers(near.shape[1])), 0)
+                    noise[k] += more * np.float32(level * 10 ** (-rng.uniform(5, 30) / 20))
+            else:
+                active = np.float32(2e-4)
+                if rng.random() < 0.94:
+                    near[k], active = self.kept("voices", self.voice, 500)
+                # Clean speech must pass untouched, which is learnt from clean speech.
+                if rng.random() < 0.85:
+                    snr = rng.choice([rng.uniform(-5, 12), rng.uniform(5, 30)])
+                    more = self.kept("noises", self.noises, 500)
+                    if rng.random() < 0.5:
+                        more = np.roll(more, int(rng.integers(near.shape[1])), 0)
+                    noise[k] = more * np.float32(np.sqrt(active) * 10 ** (-snr / 20))
+                if rng.random() < 0.1:
+                    far[k] = self.kept("fars", self.fars, 100) * np.float32(10 ** (rng.uniform(-20, 10) / 20))
         for k in range(size):
             gain = np.float32(10 ** (rng.uniform(-32, 6) / 20))
-            near[k] *= tilt(rng, 5) * gain
-            noise[k] *= tilt(rng, 8) * gain
+            hum = 1
+            if rng.random() < 0.3:
+                # The high-pass of the chain.
+                hum = (1 / (1 + (80 / (np.arange(f.BINS) * 50 + 1.0)) ** 4)).astype(np.float32)
+            near[k] *= tilt(rng, 5) * (gain * hum)
+            noise[k] *= tilt(rng, 8) * (gain * hum)
             common = tilt(rng, 2)
             if heard[k]:
-                rest[k] *= gain * common
-                echo[k] *= gain * common
+                rest[k] *= common * (gain * hum)
+                echo[k] *= common * (gain * hum)
             far[k] *= tilt(rng, 3) * np.float32(10 ** (rng.uniform(-15, 6) / 20))
             if rng.random() < 0.12:
                 cut = int(rng.choice([70, 80, 80, 120, 140]))
                 for spectrum in (near, noise, rest, echo, far):
                     spectrum[k, :, cut:] = 0
-            if rng.random() < 0.3:
-                # The high-pass of the chain.
-                hum = (1 / (1 + (80 / (np.arange(f.BINS) * 50 + 1.0)) ** 4)).astype(np.float32)
-                for spectrum in (near, noise, rest, echo):
-                    spectrum[k] *= hum
         # What the converters add: 16 bit.
         hiss = rng.standard_normal((*near.shape, 2), np.float32).view(np.complex64)[..., 0] * np.float32(1.2e-4)
         hiss[rng.random(size) < 0.3] = 0
         both = near + noise + hiss
         everything = both + rest
-        seen = f.features(everything, echo if any(heard) else None, far if far.any() else None)
+        seen = f.features(everything, echo if heard.any() else None, far if far.any() else None)
         return seen, f.targets(near, both, everything)
 
 

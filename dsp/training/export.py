@@ -27,11 +27,12 @@ def model(p):
     for unit in (p["gru1"], p["gru2"]):
         body += matrix(unit["w"], unit["b"]) + matrix(unit["u"], unit["c"])
     body += matrix(p["out"]["w"], p["out"]["b"])
+    body += (network.LOCAL_SCALE * p["local"]["w"]).astype("<f4").tobytes()
     hash_ = 0x811C9DC5
     for byte in body:
         hash_ = ((hash_ ^ byte) * 0x01000193) & 0xFFFFFFFF
     width, inputs = p["in"]["w"].shape
-    return struct.pack("<4s4HI", b"SPNN", 1, inputs, width, p["out"]["w"].shape[0], hash_) + body
+    return struct.pack("<4s4HI", b"SPNN", 2, inputs, width, p["out"]["w"].shape[0], hash_) + body
 
 
 def sample(frames=40):

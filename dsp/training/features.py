@@ -17,8 +17,8 @@ LEVEL_FLOOR = -11.0
 FAR_LEVEL_FLOOR = -9.0
 HIDDEN_FLOOR = 1e-5
 ATTACK, RELEASE = 0.1, 0.005
-RISE, FALL = 0.004, 0.1
-INPUTS = 4 * BANDS
+GROUPS = 5
+INPUTS = GROUPS * BANDS
 
 
 def centres():
@@ -93,20 +93,57 @@ def level(logarithms, floor):
     return out
 
 
-def floors(logarithms):
-    """Follows the noise of each band, up in 2.5 s and down in 0.1 s; as many."""
-    out, state = np.empty_like(logarithms), np.zeros((logarithms.shape[0], logarithms.shape[2]), np.float32)
-    for t in range(logarithms.shape[1]):
-        rise, fall = np.float32(max(RISE, 1 / (t + 1))), np.float32(max(FALL, 1 / (t + 1)))
-        change = logarithms[:, t] - state
-        state = state + np.where(change > 0, rise, fall) * change
-        out[:, t] = state
-    return out
+# The noise tracker of dsp/src/noise/tracker.rs.
+FAINT = np.float32(FLOOR)
+SPEECH = np.float32(31.6228)
+MEMORY, STUCK_MEMORY, STUCK, SMOOTH = (np.float32(x) for x in (0.85, 0.9, 0.99, 0.7))
+PARTS, PART, ABOVE_LEAST, START = 4, 40, np.float32(25), 8
+# The a-priori ratio: weight of the last frame, least and most.
+DIRECTED, PRIOR_LEAST, RATIO_MOST = np.float32(0.9), np.float32(0.01), np.float32(1e4)
+
+
+def ratios(power):
+    """Logarithms of the ratio of each band's power to the noise in it, and of the decision-directed a-priori ratio of speech."""
+    signals, frames, bands = power.shape
+    post, prior = np.empty_like(power), np.empty_like(power)
+    shape = (signals, bands)
+    noise, speech, smooth, before = (np.zeros(shape, np.float32) for _ in range(4))
+    lowest, least = np.full(shape, np.inf, np.float32), np.full(shape, np.inf, np.float32)
+    parts, part, inside = [np.full(shape, np.inf, np.float32) for _ in range(PARTS)], 0, 0
+    slope = SPEECH / (1 + SPEECH)
+    for t in range(frames):
+        p = power[:, t]
+        if t < START:
+            noise += np.float32(1 / (t + 1)) * (p - noise)
+            smooth = noise.copy()
+        else:
+            smooth += (1 - SMOOTH) * (p - smooth)
+            np.minimum(lowest, smooth, out=lowest)
+            inside += 1
+            if inside == PART:
+                inside = 0
+                parts[part] = lowest
+                part = (part + 1) % PARTS
+                lowest = np.full(shape, np.inf, np.float32)
+                least = np.minimum.reduce(parts)
+            ratio = np.minimum(p / (noise + FAINT), 100)
+            likely = 1 / (1 + (1 + SPEECH) * np.exp(-slope * ratio))
+            speech += (1 - STUCK_MEMORY) * (likely - speech)
+            likely = np.where(speech > STUCK, np.minimum(likely, STUCK), likely)
+            noise = np.maximum(noise + (1 - MEMORY) * (1 - likely) * (p - noise), FAINT)
+            noise = np.maximum(np.minimum(noise, ABOVE_LEAST * np.minimum(lowest, least)), FAINT)
+        ratio = np.clip(p / (noise + FAINT), 1e-3, RATIO_MOST)
+        xi = np.clip(DIRECTED * before / (noise + FAINT) + (1 - DIRECTED) * np.maximum(ratio - 1, 0), PRIOR_LEAST, RATIO_MOST)
+        gain = xi / (1 + xi)
+        before = gain * gain * p
+        post[:, t], prior[:, t] = ratio, xi
+    return np.log(post), np.log(prior)
 
 
 def features(error, echo, far):
     """Signals × frames × INPUTS from three spectra; `echo` and `far` may be None: silence."""
-    logs = np.log(power(error) + FLOOR)
+    own = power(error)
+    logs = np.log(own + FLOOR)
     m = level(logs, LEVEL_FLOOR)[:, :, None]
     out = [(logs - m) * SCALE]
     silent = np.zeros_like(logs)
@@ -114,29 +151,26 @@ def features(error, echo, far):
     out.append((hidden - m) * SCALE)
     far = np.log((power(far) if far is not None else silent) + FLOOR)
     out.append((far - level(far, FAR_LEVEL_FLOOR)[:, :, None]) * SCALE)
-    out.append((logs - floors(logs)) * SCALE)
+    post, prior = ratios(own)
+    out.append(post * SCALE)
+    out.append(prior * SCALE)
     return np.clip(np.concatenate(out, 2), -CLIP, CLIP).astype(np.float32)
 
 
 # Exponent by which amplitudes are compressed before they are compared.
-COMPRESSION = 0.35
+COMPRESSION = 0.5
 
 
 def targets(near, both, everything):
-    """What the loss compares, batch × frames × (5 × BANDS + 1).
+    """What the loss compares, batch × frames × (3 × BANDS + 1).
 
-    Of each band the compressed amplitudes of everything, of the near end's speech, and of speech and noise, and how much
-    either of these is in phase with everything; then whether there is speech.
+    Of each band the compressed amplitudes of everything, of the near end's speech, and of speech and noise; then whether
+    there is speech.
     """
-    def bands(x):
-        return (x.reshape(-1, BINS) @ SUMMATION).reshape(*x.shape[:-1], BANDS)
-
     powers = [power(x) for x in (everything, near, both)]
     # Sequences count alike whatever their level.
     scale = np.mean(powers[1], (1, 2)) + 0.15 * np.mean(powers[0], (1, 2)) + 1e-7
     scaled = [p / scale[:, None, None] + 1e-8 for p in powers]
     compressed = [np.exp(0.5 * COMPRESSION * np.log(p)) for p in scaled]
-    phases = [bands(x.real * everything.real + x.imag * everything.imag) / np.sqrt(p * powers[0] + 1e-14)
-              for x, p in ((near, powers[1]), (both, powers[2]))]
     speech = (scaled[1].mean(2) > 0.01)[:, :, None]
-    return np.concatenate([*compressed, *phases, speech], 2).astype(np.float32)
+    return np.concatenate([*compressed, speech], 2).astype(np.float32)

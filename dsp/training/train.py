@@ -19,7 +19,7 @@ import numpy as np
 
 
 # Batches that are kept to be used again where the next is not ready: few, for what is seen often is learnt by heart.
-POOL = 40
+POOL = 120
 
 
 def save(path, parameters):
@@ -89,7 +89,7 @@ def main():
     recent, again = [], np.random.default_rng(arguments.seed)
     for k in range(arguments.steps):
         # A new batch where one is ready, else any of the last: training never waits for them.
-        batch = train.next(wait=len(recent) < 4)
+        batch = train.next(wait=len(recent) < 8)
         if batch is not None:
             made += 1
             recent.append(batch)
