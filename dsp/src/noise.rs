@@ -12,7 +12,7 @@ use crate::config::NoiseLevel;
 use crate::simd::kernels;
 use crate::stft::{FAINT, bins, frame_len};
 use approximate::{exp2, log2};
-use tracker::NoiseTracker;
+pub(crate) use tracker::NoiseTracker;
 
 /// Weight of the last frame in the a-priori ratio (decision-directed, eq. 51 of Ephraim and Malah, IEEE TASSP 32, 1984).
 /// Frames overlap by half, hence below the usual 0.98.
@@ -60,13 +60,13 @@ pub(crate) struct NoiseSuppressor {
 impl NoiseSuppressor {
     /// For spectra of 10 ms frames at `rate` Hz, at the default level.
     pub fn new(rate: u32) -> Self {
-        let count = bins(rate);
+        let (count, faint) = (bins(rate), FAINT * frame_len(rate) as f32);
         let bins = || vec![0.0; count];
         let within = |reach: usize| {
             (0..count).map(|k| 1.0 / ((k + reach + 1).min(count) - k.saturating_sub(reach)) as f32).collect()
         };
         Self {
-            tracker: NoiseTracker::new(rate),
+            tracker: NoiseTracker::new(count, faint),
             floor: floor(NoiseLevel::default()),
             before: bins(),
             prior: bins(),
@@ -77,7 +77,7 @@ impl NoiseSuppressor {
             sums: vec![0.0; count + 1 + 2 * SURROUNDINGS],
             near: within(NEIGHBOURS),
             around: within(SURROUNDINGS),
-            faint: FAINT * frame_len(rate) as f32,
+            faint,
         }
     }
 

@@ -19,8 +19,6 @@ const CAUTION: f32 = 1.5;
 const ALONE: f32 = 20.0;
 /// From this probability on the network hears the near end.
 const HEARD: f32 = 0.125;
-/// The network is never quite sure of speech: so much of its gain for noise is taken for all.
-const SURE: f32 = 1.5;
 /// A bin stands out at this ratio to the residual echo.
 const STANDING_OUT: f32 = 3.0;
 /// The share of bins that do so by chance, and the share above it that speech brings.
@@ -159,14 +157,12 @@ impl Suppressor {
 
     /// Writes the gains that the network and the statistics of the spectrum give together.
     ///
-    /// Against echo the square of the network's count, which learnt to rather leave echo than to take speech; while it
-    /// hears no near end, the estimated residual echo lowers them further. Against noise both engines' count, which know
-    /// other things.
+    /// Against echo the network's count; while it hears no near end, the estimated residual echo lowers them further.
+    /// Against noise both engines' count, which know other things.
     fn run_network(&mut self, canceller: Option<&EchoCanceller>) {
         let Some(neural) = &mut self.neural else { return };
         let echo = canceller.map(|canceller| EchoPowers { estimate: &self.echo_power, far: canceller.far_power() });
         neural.echo_gains(&self.power, echo, &mut self.echo_gains);
-        square(&mut self.echo_gains);
         neural.noise_gains(&mut self.noise_gains);
         let least = neural.least();
         self.near = neural.speech_probability().max(RELEASE * self.near);
@@ -267,12 +263,6 @@ kernels! {
         }
     }
 
-    fn square(gains: &mut [f32]) {
-        for gain in gains {
-            *gain *= *gain;
-        }
-    }
-
     /// The power that gains take away.
     fn share_taken(power: &[f32], gains: &[f32], taken: &mut [f32]) {
         for ((taken, power), gain) in taken.iter_mut().zip(power).zip(gains) {
@@ -280,14 +270,13 @@ kernels! {
         }
     }
 
-    /// Lowers the spectral engine's gains for echo and noise by those of the network for noise, which know other things:
-    /// together they are taken to the power of ¾, and never take more than the level allows.
+    /// Of the spectral engine's gains for echo and noise, takes those for noise by half (in dB) and those of the network for
+    /// noise in full; together they never take more than the level allows.
     fn unite(echo: &[f32], noise: &[f32], least: f32, gains: &mut [f32]) {
         let n = gains.len();
         let (echo, noise) = (&echo[..n], &noise[..n]);
         for k in 0..n {
-            let both = gains[k] * (SURE * noise[k]).min(1.0);
-            gains[k] = (echo[k].sqrt() * both * both.sqrt()).sqrt().max(least * echo[k]);
+            gains[k] = (noise[k] * (echo[k] * gains[k]).sqrt()).max(least * echo[k]);
         }
     }
 

@@ -5,14 +5,17 @@
 //! `dsp/training/features.py` is the same in Python; a test holds the two together with numbers that `export.py` wrote.
 
 use super::EchoPowers;
+use crate::noise::NoiseTracker;
 use crate::simd::kernels;
 
 /// Bands of one bin: 50 to 1600 Hz.
 const SINGLE: usize = 32;
 /// All bands.
 pub(super) const BANDS: usize = 64;
-/// What the network sees: bands of the error, of the echo estimate, of the far end, and of the error above its floor.
-pub(super) const INPUTS: usize = 4 * BANDS;
+/// What the network sees of each band: the error, the echo estimate, the far end, and of the error the a-posteriori and the
+/// a-priori ratio to the noise.
+pub(super) const GROUPS: usize = 5;
+pub(super) const INPUTS: usize = GROUPS * BANDS;
 /// Bins up to 8 kHz.
 const BINS: usize = 161;
 /// Bands below 4 kHz, which every rate has; the level is theirs.
@@ -30,9 +33,12 @@ const FAR_LEVEL_FLOOR: f32 = -9.0;
 const HIDDEN_FLOOR: f32 = 1e-5;
 const ATTACK: f32 = 0.1;
 const RELEASE: f32 = 0.005;
-/// How fast the floor of a band rises, and falls, per frame: in 2.5 s and in 0.1 s.
-const RISE: f32 = 0.004;
-const FALL: f32 = 0.1;
+/// Weight of the last frame in the a-priori ratio (Ephraim and Malah, IEEE TASSP 32, 1984), and its least: −20 dB.
+const MEMORY: f32 = 0.9;
+const PRIOR_LEAST: f32 = 0.01;
+/// Least and most of the ratio of a band's power to its noise: −30 and 40 dB.
+const RATIO_LEAST: f32 = 1e-3;
+const RATIO_MOST: f32 = 1e4;
 
 /// The bin at which band `band` is centred.
 fn centre(band: usize) -> usize {
@@ -80,9 +86,13 @@ pub(super) struct Features {
     /// 1 / (sum of a band's triangle), in units that do not depend on the rate.
     weight: Vec<f32>,
     bands: Vec<f32>,
-    /// What each band falls back to between words, natural logarithm of power.
-    floor: Vec<f32>,
-    frames: u32,
+    /// Noise of each band.
+    tracker: NoiseTracker,
+    /// Power of speech that was in each band of the last frame by its a-priori ratio.
+    before: Vec<f32>,
+    /// The two ratios of each band.
+    posterior: Vec<f32>,
+    prior: Vec<f32>,
     level: Level,
     far_level: Level,
 }
@@ -107,8 +117,10 @@ impl Features {
             share,
             weight: sum.iter().map(|sum| scale / sum).collect(),
             bands: vec![0.0; BANDS],
-            floor: vec![0.0; BANDS],
-            frames: 0,
+            tracker: NoiseTracker::new(BANDS, FLOOR),
+            before: vec![0.0; BANDS],
+            posterior: vec![0.0; BANDS],
+            prior: vec![0.0; BANDS],
             level: Level::new(LEVEL_FLOOR),
             far_level: Level::new(FAR_LEVEL_FLOOR),
         }
@@ -118,15 +130,16 @@ impl Features {
     pub fn extract(&mut self, power: &[f32], echo: Option<EchoPowers>, input: &mut [f32]) {
         let (error, rest) = input.split_at_mut(BANDS);
         let (hidden, rest) = rest.split_at_mut(BANDS);
-        let (far, above) = rest.split_at_mut(BANDS);
+        let (far, rest) = rest.split_at_mut(BANDS);
+        let (posterior, prior) = rest.split_at_mut(BANDS);
 
         self.sum(power);
         logarithms(&self.bands, FLOOR, error);
         let level = self.level.follow(error);
-        // The floors find their places at once in the beginning.
-        self.frames = self.frames.saturating_add(1);
-        let least = 1.0 / self.frames as f32;
-        rise_above(error, RISE.max(least), FALL.max(least), &mut self.floor, above);
+        self.tracker.update(&self.bands, None);
+        ratios(&self.bands, self.tracker.noise(), &mut self.before, &mut self.posterior, &mut self.prior);
+        logarithms(&self.posterior, 0.0, posterior);
+        logarithms(&self.prior, 0.0, prior);
 
         self.sum(echo.map_or(&[], |echo| echo.estimate));
         logarithms(&self.bands, HIDDEN_FLOOR * level.exp(), hidden);
@@ -138,7 +151,8 @@ impl Features {
         against(error, level);
         against(hidden, level);
         against(far, far_level);
-        against(above, 0.0);
+        against(posterior, 0.0);
+        against(prior, 0.0);
     }
 
     /// Writes the mean power of each band; bins that are not there are silent.
@@ -165,8 +179,8 @@ impl Features {
     }
 
     pub fn reset(&mut self) {
-        self.floor.fill(0.0);
-        self.frames = 0;
+        self.tracker.reset();
+        self.before.fill(0.0);
         self.level.reset();
         self.far_level.reset();
     }
@@ -188,12 +202,19 @@ kernels! {
         }
     }
 
-    /// Moves each floor towards its band and writes how far the band is above it.
-    fn rise_above(bands: &[f32], rise: f32, fall: f32, floor: &mut [f32], above: &mut [f32]) {
-        for ((band, floor), above) in bands.iter().zip(floor).zip(above) {
-            let change = band - *floor;
-            *floor += if change > 0.0 { rise } else { fall } * change;
-            *above = band - *floor;
+    /// The ratios of power to noise, and those of speech to noise that the last frame's lead to expect.
+    fn ratios(power: &[f32], noise: &[f32], before: &mut [f32], posterior: &mut [f32], prior: &mut [f32]) {
+        let n = power.len();
+        let (noise, before) = (&noise[..n], &mut before[..n]);
+        let (posterior, prior) = (&mut posterior[..n], &mut prior[..n]);
+        for k in 0..n {
+            let inverse = 1.0 / (noise[k] + FLOOR);
+            let ratio = (power[k] * inverse).clamp(RATIO_LEAST, RATIO_MOST);
+            let directed = MEMORY * before[k] * inverse + (1.0 - MEMORY) * (ratio - 1.0).max(0.0);
+            let directed = directed.clamp(PRIOR_LEAST, RATIO_MOST);
+            let gain = directed / (1.0 + directed);
+            before[k] = gain * gain * power[k];
+            (posterior[k], prior[k]) = (ratio, directed);
         }
     }
 

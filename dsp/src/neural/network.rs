@@ -1,20 +1,27 @@
-//! The network itself: 8-bit weights, one dense layer, two gated recurrent units, one dense layer of their outputs.
+//! The network itself: 8-bit weights, one dense layer, two gated recurrent units, one dense layer of their outputs. Beside
+//! that each band's gains take what the network sees of that band and its neighbours, which the units are too narrow to
+//! carry through.
 //!
-//! A file of weights holds, little-endian: `SPNN`, version (u16 = 1), inputs, width, outputs (u16 each), a checksum (u32,
+//! A file of weights holds, little-endian: `SPNN`, version (u16 = 2), inputs, width, outputs (u16 each), a checksum (u32,
 //! FNV-1a of all that follows), then the matrices in the order in which they are used. A matrix of R rows and C columns
-//! is R scales (f32), R biases (f32) and R × C weights (i8); what stands for a weight is scale × weight.
+//! is R scales (f32), R biases (f32) and R × C weights (i8); what stands for a weight is scale × weight. Last come the
+//! weights (f32) of what a band's own features add to its gains: for each of the two gains and each group of features those
+//! of the band below, of the band, and of the band above.
 
 use std::sync::Arc;
 
 use crate::simd::kernels;
 
-use super::features::{BANDS, INPUTS};
+use super::features::{BANDS, GROUPS, INPUTS};
 use super::product::{LANES, WIDEST, product};
 
 const MAGIC: &[u8; 4] = b"SPNN";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 const HEADER: usize = 16;
 const OUTPUTS: usize = 2 * BANDS + 1;
+/// Weights of a band's own features and its neighbours'.
+const LOCAL: usize = 2 * GROUPS * NEAR * BANDS;
+const NEAR: usize = 3;
 /// Largest magnitude of an input, and of a hidden value: the ranges of their 16 bits.
 const INPUT_RANGE: f32 = 4.0;
 const HIDDEN_RANGE: f32 = 1.0;
@@ -115,6 +122,7 @@ pub struct Network {
     input: Matrix,
     units: [Unit; 2],
     output: Matrix,
+    local: Vec<f32>,
 }
 
 impl Network {
@@ -137,7 +145,7 @@ impl Network {
             return Err(NetworkError::Shape { found });
         }
         let unit = 2 * Matrix::bytes(3 * width, width);
-        let expected = HEADER + Matrix::bytes(width, inputs) + 2 * unit + Matrix::bytes(outputs, 2 * width);
+        let expected = HEADER + Matrix::bytes(width, inputs) + 2 * unit + Matrix::bytes(outputs, 2 * width) + 4 * LOCAL;
         if bytes.len() != expected {
             return Err(NetworkError::Length { expected, actual: bytes.len() });
         }
@@ -153,7 +161,12 @@ impl Network {
             Ok(Unit { given, recurrent: matrix(3 * width, width, HIDDEN_RANGE)? })
         };
         let units = [unit()?, unit()?];
-        Ok(Self { width, input, units, output: matrix(outputs, 2 * width, HIDDEN_RANGE)? })
+        let output = matrix(outputs, 2 * width, HIDDEN_RANGE)?;
+        let local: Vec<f32> = rest.as_chunks().0.iter().map(|four| f32::from_le_bytes(*four)).collect();
+        if !local.iter().all(|weight| weight.is_finite()) {
+            return Err(NetworkError::Corrupt);
+        }
+        Ok(Self { width, input, units, output, local })
     }
 
     /// The one that comes with this crate.
@@ -169,7 +182,7 @@ impl Network {
     pub fn parameters(&self) -> usize {
         let of = |matrix: &Matrix| matrix.weights.len() + matrix.bias.len();
         let units: usize = self.units.iter().map(|unit| of(&unit.given) + of(&unit.recurrent)).sum();
-        of(&self.input) + units + of(&self.output)
+        of(&self.input) + units + of(&self.output) + self.local.len()
     }
 }
 
@@ -231,6 +244,7 @@ impl State {
             shorten(hidden, HIDDEN_RANGE, own);
         }
         self.network.output.apply(&self.short, &mut self.sums, output);
+        add_local(&self.network.local, input, output);
         sigmoid(output);
     }
 
@@ -268,6 +282,22 @@ kernels! {
         let unit = f32::from(i16::MAX) / range;
         for (to, from) in to.iter_mut().zip(from) {
             *to = (from.clamp(-range, range) * unit) as i16;
+        }
+    }
+
+    /// Adds to the gains of each band what its own features say, and those of the bands beside it.
+    fn add_local(weights: &[f32], input: &[f32], output: &mut [f32]) {
+        let mut features = [0.0; BANDS + 2];
+        for (gain, weights) in output.chunks_exact_mut(BANDS).zip(weights.chunks_exact(GROUPS * NEAR * BANDS)) {
+            for (group, weights) in input.chunks_exact(BANDS).zip(weights.chunks_exact(NEAR * BANDS)) {
+                features[1..=BANDS].copy_from_slice(group);
+                (features[0], features[BANDS + 1]) = (group[0], group[BANDS - 1]);
+                for (from, weights) in weights.chunks_exact(BANDS).enumerate() {
+                    for ((gain, weight), feature) in gain.iter_mut().zip(weights).zip(&features[from..]) {
+                        *gain += weight * feature;
+                    }
+                }
+            }
         }
     }
 

@@ -19,13 +19,16 @@ fn seeded(width: u16, seed: u32) -> Vec<u8> {
         }
         body.extend((0..usize::from(rows) * usize::from(columns)).map(|_| next()));
     };
-    matrix(width, 256);
+    matrix(width, features::INPUTS as u16);
     for _ in 0..4 {
         matrix(3 * width, width);
     }
     matrix(129, 2 * width);
+    for _ in 0..2 * features::INPUTS * 3 {
+        body.extend_from_slice(&(f32::from(next()) / 256.0 - 0.5).to_le_bytes());
+    }
     let mut file = b"SPNN".to_vec();
-    for short in [1, 256, width, 129] {
+    for short in [2, features::INPUTS as u16, width, 129] {
         file.extend_from_slice(&u16::to_le_bytes(short));
     }
     let hash = body.iter().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
@@ -37,17 +40,17 @@ fn seeded(width: u16, seed: u32) -> Vec<u8> {
 #[test]
 fn a_file_is_read_and_each_kind_of_damage_is_named() {
     let file = seeded(16, 1);
-    assert_eq!(Network::from_bytes(&file).unwrap().parameters(), 16 * 257 + 4 * 48 * 17 + 129 * 33);
+    assert_eq!(Network::from_bytes(&file).unwrap().parameters(), 16 * 321 + 4 * 48 * 17 + 129 * 33 + 1_920);
     let damaged = |at: usize, byte: u8| {
         let mut file = file.clone();
         file[at] = byte;
         Network::from_bytes(&file).unwrap_err()
     };
     assert_eq!(damaged(0, b'X'), NetworkError::Format);
-    assert_eq!(damaged(4, 2), NetworkError::Version { found: 2 });
+    assert_eq!(damaged(4, 1), NetworkError::Version { found: 1 });
     assert_eq!(damaged(6, 191), NetworkError::Shape { found: [447, 16, 129] });
-    assert_eq!(damaged(8, 0), NetworkError::Shape { found: [256, 0, 129] });
-    assert_eq!(damaged(8, 17), NetworkError::Shape { found: [256, 17, 129] });
+    assert_eq!(damaged(8, 0), NetworkError::Shape { found: [320, 0, 129] });
+    assert_eq!(damaged(8, 17), NetworkError::Shape { found: [320, 17, 129] });
     let expected = seeded(32, 1).len();
     assert_eq!(damaged(8, 32), NetworkError::Length { expected, actual: file.len() });
     assert_eq!(damaged(file.len() - 1, file[file.len() - 1] ^ 1), NetworkError::Corrupt);

@@ -10,7 +10,6 @@
 
 use super::approximate::exp2;
 use crate::simd::kernels;
-use crate::stft::{FAINT, bins, frame_len};
 
 /// A-priori ratio of speech, where there is some: 15 dB.
 const SPEECH: f32 = 31.622_8;
@@ -28,9 +27,9 @@ const ABOVE_LEAST: f32 = 25.0;
 /// Frames at the start of which the estimate is the mean.
 const START: u32 = 8;
 
-/// Noise power per bin.
+/// Noise power per bin, or per band.
 #[derive(Clone, Debug)]
-pub(super) struct NoiseTracker {
+pub(crate) struct NoiseTracker {
     noise: Vec<f32>,
     /// Probability of speech, over about 100 ms.
     speech: Vec<f32>,
@@ -48,8 +47,9 @@ pub(super) struct NoiseTracker {
 }
 
 impl NoiseTracker {
-    pub fn new(rate: u32) -> Self {
-        let bins = || vec![0.0; bins(rate)];
+    /// For `count` bins; noise is at least `faint`.
+    pub fn new(count: usize, faint: f32) -> Self {
+        let bins = || vec![0.0; count];
         let mut tracker = Self {
             noise: bins(),
             speech: bins(),
@@ -61,7 +61,7 @@ impl NoiseTracker {
             part: 0,
             in_part: 0,
             no_echo: bins(),
-            faint: FAINT * frame_len(rate) as f32,
+            faint,
         };
         tracker.reset();
         tracker
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_reader_who_never_pauses_is_not_learnt_as_noise() {
-        let mut tracker = NoiseTracker::new(16_000);
+        let mut tracker = NoiseTracker::new(161, 1e-10);
         let mut seed = 1;
         for frame in 0..1_500 {
             let mut power = noise(&mut seed, 161);
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn steady_noise_is_found() {
-        let mut tracker = NoiseTracker::new(16_000);
+        let mut tracker = NoiseTracker::new(161, 1e-10);
         let mut seed = 7;
         let mut mean = 0.0;
         for frame in 0..600 {
