@@ -19,6 +19,8 @@ const CAUTION: f32 = 1.5;
 const ALONE: f32 = 20.0;
 /// From this probability on the network hears the near end.
 const HEARD: f32 = 0.125;
+/// The network is never quite sure of speech: so much of its gain for noise is taken for all.
+const SURE: f32 = 1.3;
 /// A bin stands out at this ratio to the residual echo.
 const STANDING_OUT: f32 = 3.0;
 /// The share of bins that do so by chance, and the share above it that speech brings.
@@ -276,7 +278,8 @@ kernels! {
         let n = gains.len();
         let (echo, noise) = (&echo[..n], &noise[..n]);
         for k in 0..n {
-            gains[k] = (noise[k] * (echo[k] * gains[k]).sqrt()).max(least * echo[k]);
+            let noise = (SURE * noise[k]).min(1.0);
+            gains[k] = (noise * (echo[k] * gains[k]).sqrt()).max(least * echo[k]);
         }
     }
 
