@@ -162,7 +162,7 @@ pub fn all() -> Vec<Case> {
         moving: server_cut_off_firefox address address_firefox roaming_firefox;
         isolated: chromium firefox;
         receive: by_default older codecs codecs_firefox after_reload after_reload_firefox without;
-        voice: engines engines_firefox echo echo_firefox worklet_breaks worklet_breaks_firefox no_engine devices
+        voice: engines engines_firefox echo_firefox worklet_breaks worklet_breaks_firefox no_engine devices
             forty_calls;
         neural: suppresses falls_back;
     });
@@ -170,7 +170,9 @@ pub fn all() -> Vec<Case> {
         dial: words words_firefox;
         ring_time: chromium;
         receive: steps steps_firefox;
-        voice: overload overload_firefox cost;
+        // In Chromium a room that skips some milliseconds is another path for the echo: 16 to 36 dB less of it beside
+        // another case, 54 to 71 alone.
+        voice: overload overload_firefox cost echo;
     });
     cases
 }
