@@ -55,15 +55,6 @@ def tilt(rng, strength):
     return 10 ** (np.interp(np.arange(f.BINS), points, rng.uniform(-strength, strength, 5)) / 20).astype(np.float32)
 
 
-def spectra_of(signals, transform):
-    """The spectra of some signals; those that are silent cost nothing."""
-    out = np.zeros((len(signals), len(signals[0]) // f.FRAME, f.BINS), np.complex64)
-    loud = [k for k, x in enumerate(signals) if x.any()]
-    if loud:
-        out[loud] = transform(np.stack([signals[k] for k in loud]))
-    return out
-
-
 class Mixer:
     def __init__(self, folder, part, length, seed, fresh=0.2):
         self.speech, self.noise, self.music = (Clips(Path(folder) / f"{kind}_{part}.npz") for kind in ("speech", "noise", "music"))
