@@ -35,7 +35,7 @@ def model(p):
     return struct.pack("<4s4HI", b"SPNN", 2, inputs, width, p["out"]["w"].shape[0], hash_) + body
 
 
-def sample(frames=40):
+def sample(frames=200):
     """Powers of error, echo estimate and far end from a formula that dsp/src/neural/tests.rs has too."""
     out, state = np.zeros((3, frames, f.BINS)), 1
     for t in range(frames):

@@ -98,8 +98,8 @@ FAINT = np.float32(FLOOR)
 SPEECH = np.float32(31.6228)
 MEMORY, STUCK_MEMORY, STUCK, SMOOTH = (np.float32(x) for x in (0.85, 0.9, 0.99, 0.7))
 PARTS, PART, ABOVE_LEAST, START = 4, 40, np.float32(25), 8
-# The a-priori ratio: weight of the last frame, least and most.
-DIRECTED, PRIOR_LEAST, RATIO_MOST = np.float32(0.9), np.float32(0.01), np.float32(1e4)
+# The a-priori ratio: weight of the last frame, and its least; least and most of both ratios.
+DIRECTED, PRIOR_LEAST, RATIO_LEAST, RATIO_MOST = (np.float32(x) for x in (0.9, 0.01, 1e-3, 1e4))
 
 
 def ratios(power):
@@ -132,7 +132,7 @@ def ratios(power):
             likely = np.where(speech > STUCK, np.minimum(likely, STUCK), likely)
             noise = np.maximum(noise + (1 - MEMORY) * (1 - likely) * (p - noise), FAINT)
             noise = np.maximum(np.minimum(noise, ABOVE_LEAST * np.minimum(lowest, least)), FAINT)
-        ratio = np.clip(p / (noise + FAINT), 1e-3, RATIO_MOST)
+        ratio = np.clip(p / (noise + FAINT), RATIO_LEAST, RATIO_MOST)
         xi = np.clip(DIRECTED * before / (noise + FAINT) + (1 - DIRECTED) * np.maximum(ratio - 1, 0), PRIOR_LEAST, RATIO_MOST)
         gain = xi / (1 + xi)
         before = gain * gain * p

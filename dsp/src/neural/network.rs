@@ -19,9 +19,10 @@ const MAGIC: &[u8; 4] = b"SPNN";
 const VERSION: u16 = 2;
 const HEADER: usize = 16;
 const OUTPUTS: usize = 2 * BANDS + 1;
-/// Weights of a band's own features and its neighbours'.
-const LOCAL: usize = 2 * GROUPS * NEAR * BANDS;
+/// A band, and those below and above it.
 const NEAR: usize = 3;
+/// Weights of what their features add to the two gains of a band.
+const LOCAL: usize = 2 * GROUPS * NEAR * BANDS;
 /// Largest magnitude of an input, and of a hidden value: the ranges of their 16 bits.
 const INPUT_RANGE: f32 = 4.0;
 const HIDDEN_RANGE: f32 = 1.0;
@@ -122,6 +123,7 @@ pub struct Network {
     input: Matrix,
     units: [Unit; 2],
     output: Matrix,
+    /// [`LOCAL`] weights, in the order of the file.
     local: Vec<f32>,
 }
 
@@ -340,6 +342,22 @@ mod tests {
             let wanted = x.tanh();
             assert!((tanh_of(x) - wanted).abs() < if x.abs() < 4.0 { 2e-5 } else { 1e-4 }, "{x}: {}", tanh_of(x));
             assert!((0.0..=1.0).contains(&sigmoid_of(x)));
+        }
+    }
+
+    #[test]
+    fn a_band_hears_itself_and_the_bands_beside_it() {
+        // The second gain of a band takes the fourth group of features; beyond the last band that one stands for the next.
+        for (band, near, from) in [(10, 0, 9), (10, 1, 10), (10, 2, 11), (0, 0, 0), (BANDS - 1, 2, BANDS - 1)] {
+            let mut weights = vec![0.0; LOCAL];
+            weights[((GROUPS + 3) * NEAR + near) * BANDS + band] = 0.5;
+            let mut input = vec![0.0; INPUTS];
+            input[3 * BANDS + from] = 3.0;
+            let mut output = vec![1.0; OUTPUTS];
+            add_local(&weights, &input, &mut output);
+            let mut wanted = vec![1.0; OUTPUTS];
+            wanted[BANDS + band] = 2.5;
+            assert_eq!(output, wanted, "band {band}, {near}");
         }
     }
 }

@@ -62,13 +62,17 @@ fn a_file_is_read_and_each_kind_of_damage_is_named() {
 }
 
 #[test]
-fn a_scale_that_is_not_a_number_is_refused() {
-    let mut file = seeded(16, 1);
-    file[16..20].copy_from_slice(&f32::NAN.to_le_bytes());
-    let hash =
-        file[16..].iter().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
-    file[12..16].copy_from_slice(&hash.to_le_bytes());
-    assert_eq!(Network::from_bytes(&file).unwrap_err(), NetworkError::Corrupt);
+fn a_weight_that_is_not_a_number_is_refused() {
+    let file = seeded(16, 1);
+    // A scale of the first matrix, and the last of a band's own weights.
+    for at in [16, file.len() - 4] {
+        let mut file = file.clone();
+        file[at..at + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+        let hash =
+            file[16..].iter().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
+        file[12..16].copy_from_slice(&hash.to_le_bytes());
+        assert_eq!(Network::from_bytes(&file).unwrap_err(), NetworkError::Corrupt, "{at}");
+    }
 }
 
 #[test]
@@ -130,7 +134,8 @@ fn it_sees_and_answers_what_the_training_does() {
     assert_eq!(answers.len(), 2 * BANDS + 1);
     let mut suppressor = NeuralSuppressor::new(16_000, Arc::new(Network::built_in().unwrap()), 0.0);
     let (mut gains, mut state) = (vec![0.0; 161], 1);
-    for frame in 0..40 {
+    // Long enough for the noise's least power to come from parts that have ended.
+    for frame in 0..200 {
         let power = sample_powers(&mut state, frame);
         let (estimate, far) = (sample_powers(&mut state, frame), sample_powers(&mut state, frame));
         suppressor.echo_gains(&power, Some(EchoPowers { estimate: &estimate, far: &far }), &mut gains);

@@ -22,6 +22,8 @@ const STUCK: f32 = 0.99;
 const SMOOTH: f32 = 0.7;
 const PARTS: usize = 4;
 const PART: u32 = 40;
+/// That power is never less, lest it decays into denormals while it is silent: −300 dB.
+const NOTHING: f32 = 1e-30;
 /// How far above that least the estimate may be, 14 dB: steady noise is 7 dB above it on average, and other noise has peaks.
 const ABOVE_LEAST: f32 = 25.0;
 /// Frames at the start of which the estimate is the mean.
@@ -130,7 +132,7 @@ kernels! {
     /// Smooths the power and keeps its least.
     fn lower(power: &[f32], smooth: &mut [f32], lowest: &mut [f32]) {
         for ((power, smooth), lowest) in power.iter().zip(smooth).zip(lowest) {
-            *smooth = SMOOTH * *smooth + (1.0 - SMOOTH) * power;
+            *smooth = (SMOOTH * *smooth + (1.0 - SMOOTH) * power).max(NOTHING);
             *lowest = if *smooth < *lowest { *smooth } else { *lowest };
         }
     }
@@ -201,5 +203,17 @@ mod tests {
             mean += if frame < 300 { 0.0 } else { tracker.noise().iter().sum::<f32>() / (161.0 * 300.0) };
         }
         assert!((10.0 * mean.log10()).abs() < 2.0, "{mean} of 1");
+    }
+
+    #[test]
+    fn nothing_decays_into_denormals_in_silence() {
+        let mut tracker = NoiseTracker::new(161, 1e-10);
+        let mut seed = 3;
+        (0..100).for_each(|_| tracker.update(&noise(&mut seed, 161), None));
+        for frame in 0..1_000 {
+            tracker.update(&[0.0; 161], None);
+            let states = [&tracker.noise, &tracker.speech, &tracker.smooth, &tracker.lowest, &tracker.least];
+            assert!(!states.into_iter().flatten().any(|x| x.is_subnormal()), "frame {frame}");
+        }
     }
 }
