@@ -35,6 +35,10 @@ fn one(row: &[i8], input: &[i16]) -> i32 {
 
 #[cfg(target_arch = "x86_64")]
 fn four(block: &[i8], input: &[i16]) -> [i32; 4] {
+    if input.len().is_multiple_of(32) && std::is_x86_feature_detected!("avx512bw") {
+        // SAFETY: the processor has the feature, as was just asked.
+        return unsafe { four_avx512(block, input) };
+    }
     if crate::simd::has_avx2() {
         // SAFETY: the processor has the feature, as was just asked.
         return unsafe { four_avx2(block, input) };
@@ -51,6 +55,29 @@ fn four(block: &[i8], input: &[i16]) -> [i32; 4] {
 fn four_plain(block: &[i8], input: &[i16]) -> [i32; 4] {
     let mut rows = block.chunks_exact(input.len());
     std::array::from_fn(|_| rows.next().map_or(0, |row| one(row, input)))
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512bw")]
+fn four_avx512(block: &[i8], input: &[i16]) -> [i32; 4] {
+    use std::arch::x86_64::*;
+    let (input, _) = input.as_chunks::<32>();
+    let (rows, _) = block.as_chunks::<32>();
+    let step = input.len();
+    let mut sums = [_mm512_setzero_si512(); 4];
+    if rows.len() < 4 * step {
+        return [0; 4];
+    }
+    for (k, x) in input.iter().enumerate() {
+        // SAFETY: an array of 32 × 16 bits is read where it lies, unaligned.
+        let x = unsafe { _mm512_loadu_si512(x.as_ptr().cast()) };
+        for (r, sum) in sums.iter_mut().enumerate() {
+            // SAFETY: an array of 32 × 8 bits, unaligned.
+            let weights = unsafe { _mm256_loadu_si256(rows[r * step + k].as_ptr().cast()) };
+            *sum = _mm512_add_epi32(*sum, _mm512_madd_epi16(_mm512_cvtepi8_epi16(weights), x));
+        }
+    }
+    sums.map(|sum| _mm512_reduce_add_epi32(sum))
 }
 
 #[cfg(target_arch = "x86_64")]
