@@ -13,7 +13,7 @@ use crate::config::EchoCancellation;
 use clock::FarClock;
 use delay::DelayEstimator;
 use drift::DriftEstimator;
-use filter::{CALM, KalmanFilter};
+use filter::{AGAIN, CALM, KalmanFilter};
 use history::FarHistory;
 
 /// Highest frequency that the linear filter works at: 8 kHz, in bins of 50 Hz.
@@ -32,6 +32,10 @@ const FITS: f32 = 0.7;
 const DRIFT_GAIN: f64 = 0.7;
 /// How often in a row a drift is seen before it is believed.
 const DRIFT_BELIEVED: i32 = 3;
+/// The smallest drift for which the path is expected to move, and how much of it from frame to frame: else a filter that
+/// remembers long would not follow, and neither would the drift be seen.
+const DRIFT_SUSPECTED: f64 = 10e-6;
+const MOVING: f32 = 0.002;
 /// The smallest drift that is made up for, and the largest: 20 and 500 parts per million.
 const DRIFT_NOTICED: f64 = 20e-6;
 const DRIFT_MOST: f64 = 500e-6;
@@ -49,6 +53,8 @@ pub(crate) struct EchoCanceller {
     drift: DriftEstimator,
     /// How often in a row the echo was seen to come later; below zero: earlier.
     drifting: i32,
+    /// Whether a drift was suspected at the last look.
+    moving: bool,
     far: FarHistory,
     delay: DelayEstimator,
     filter: KalmanFilter,
@@ -72,7 +78,8 @@ impl EchoCanceller {
             clock: FarClock::new(frame),
             drift: DriftEstimator::new(bins),
             drifting: 0,
-            far: FarHistory::new(frame, bins, partitions + LAGS)?,
+            moving: false,
+            far: FarHistory::new(frame, bins, partitions + LAGS + AGAIN)?,
             delay: DelayEstimator::new(frame, LAGS)?,
             filter,
             partitions,
@@ -117,7 +124,8 @@ impl EchoCanceller {
         if change > 0.2 {
             self.delay.doubt();
         }
-        self.filter.update(&self.far, self.lag, error, CALM.max(change));
+        let calm = if self.moving { MOVING } else { CALM };
+        self.filter.update(&self.far, self.lag, near, error, change.max(calm));
         if !self.suspects_echo() {
             // What the filter takes for echo is the near end.
             error.copy_from_slice(near);
@@ -169,6 +177,7 @@ impl EchoCanceller {
         self.clock.reset();
         self.drift.forget();
         self.drifting = 0;
+        self.moving = false;
         self.far.reset();
         self.delay.reset();
         self.filter.reset();
@@ -199,6 +208,9 @@ impl EchoCanceller {
                 rows += 1;
             }
             // The same sound is now found one row later, or one earlier.
+            if rows != 1 {
+                self.filter.forget_frames();
+            }
             match rows {
                 0 if self.lag == 0 => self.filter.advance(),
                 0 => self.lag -= 1,
@@ -212,6 +224,7 @@ impl EchoCanceller {
     /// The echo comes later by so many samples in each: the far end is to be read that much slower. The first drift is
     /// believed when it was seen several times in a row, as a filter that still learns moves too.
     fn follow(&mut self, later: f64) {
+        self.moving = later.abs() >= DRIFT_SUSPECTED;
         let noticed = later.abs() >= DRIFT_NOTICED;
         self.drifting = match self.drifting * later.signum() as i32 {
             seen if noticed && seen >= 0 => self.drifting + later.signum() as i32,
@@ -239,6 +252,7 @@ impl EchoCanceller {
         let gain = SHARE * self.delay.gain(lag);
         self.filter.restart(gain.min(1.0), true);
         self.drift.forget();
+        self.moving = false;
         self.watch = Watch::default();
     }
 }
@@ -256,6 +270,8 @@ struct Watch {
 const WATCH_MEMORY: f32 = 0.9;
 /// Independent values in 100 ms of speech, about.
 const WATCH_VALUES: f32 = 200.0;
+/// Standard deviations that are left to chance: noise has fewer such values, and what is taken for a change is learnt from.
+const CHANCE: f32 = 5.0;
 
 impl Watch {
     /// The share of the path that seems to have changed, 0 to 1.
@@ -275,7 +291,7 @@ impl Watch {
             return 0.0;
         }
         let chance = (self.error / (self.echo * WATCH_VALUES)).sqrt();
-        (-self.common / self.echo - 3.0 * chance).clamp(0.0, 1.0)
+        (-self.common / self.echo - CHANCE * chance).clamp(0.0, 1.0)
     }
 
     /// What is left of the microphone's power, 0 to 1; 1 before anything is known.

@@ -1,5 +1,8 @@
 //! Echo cancellation over signals that are made here: how much goes, how soon, and what stays.
 
+#[path = "support/signals.rs"]
+mod signals;
+
 use soft_phone_dsp::{AudioProcessor, Config, EchoCancellation};
 
 /// Uniform noise, ±1, the same for a seed at all times.
@@ -163,6 +166,50 @@ fn the_near_end_is_heard_while_both_speak() {
     let ratio = db(share * share * power(near) / wrong);
     assert!(ratio > 7.0, "signal to distortion {ratio} dB");
     assert!(db(share * share) > -2.0, "near end lost {} dB", -db(share * share));
+}
+
+fn linear_only() -> Config {
+    Config { echo: Some(EchoCancellation { suppress: false, ..EchoCancellation::default() }), ..Config::OFF }
+}
+
+#[test]
+fn what_was_learnt_is_kept_while_both_speak() {
+    let (far, near) = (speech(16_000, 10.0, 15), speech(16_000, 10.0, 16));
+    let echo = convolve(&far, &room(16_000, 50, 0.4, 17));
+    let both = |n: usize| n >= 64_000;
+    let mic: Vec<f32> =
+        echo.iter().zip(&near).enumerate().map(|(n, (e, x))| if both(n) { e + x } else { *e }).collect();
+    let mut processor = AudioProcessor::new(16_000, linear_only()).unwrap();
+    let late = processor.latency();
+    let out = run(&mut processor, &far, &mic);
+    let left = |range: std::ops::Range<usize>| {
+        let left: Vec<f32> = range.clone().map(|n| out[n + late] - if both(n) { near[n] } else { 0.0 }).collect();
+        db(power(&echo[range]) / power(&left))
+    };
+    let (alone, together) = (left(48_000..63_000), left(64_000..159_000));
+    assert!(alone > 48.0, "{alone} dB before, {together} in double talk");
+    assert!(together > 25.0, "{alone} dB before, {together} in double talk");
+}
+
+#[test]
+fn noise_is_not_taken_for_an_echo() {
+    // A line that is all but idle, and a room that is not: nothing of the one is in the other, once the far end has spoken.
+    let far: Vec<f32> = speech(16_000, 12.0, 18)
+        .iter()
+        .zip(signals::noise(16_000, 12.0, -50.0, 19))
+        .enumerate()
+        .map(|(n, (speech, noise))| if (32_000..128_000).contains(&n) { noise } else { *speech })
+        .collect();
+    let hum = (0..far.len()).map(|n| 0.01 * (std::f32::consts::TAU * 150.0 * n as f32 / 16_000.0).sin());
+    let room_noise: Vec<f32> =
+        signals::noise(16_000, 12.0, -42.0, 20).iter().zip(hum).map(|(noise, hum)| noise + hum).collect();
+    let echo = convolve(&far, &room(16_000, 50, 0.1, 21));
+    let mic: Vec<f32> = echo.iter().zip(&room_noise).map(|(echo, noise)| echo + noise).collect();
+    let out = run(&mut AudioProcessor::new(16_000, linear_only()).unwrap(), &far, &mic);
+    for from in (32_000..mic.len() - 8_000).step_by(8_000) {
+        let more = db(power(&out[from..from + 8_000]) / power(&mic[from..from + 8_000]));
+        assert!(more < 0.5, "{more} dB louder at {} s", from / 16_000);
+    }
 }
 
 #[test]

@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 use signals::{noise, voice};
 use soft_phone_dsp::{AudioProcessor, Config};
 
-/// Both ends speak for three seconds, so that every state holds something.
+/// Both ends speak for three seconds, so that every state holds something. The far end ends 60 ms earlier: its echo, which
+/// comes 50 ms later, is over when this is.
 fn after_a_talk(rate: u32) -> (AudioProcessor, Vec<f32>, Vec<f32>) {
     let mut processor = AudioProcessor::new(rate, Config::default()).unwrap();
-    let (mut near, far) = (voice(rate, 3.0, -25.0), noise(rate, 3.0, -25.0, 8));
+    let (mut near, mut far) = (voice(rate, 3.0, -25.0), noise(rate, 3.0, -25.0, 8));
+    far.iter_mut().rev().take(rate as usize * 6 / 100).for_each(|far| *far = 0.0);
     near.iter_mut().skip(rate as usize / 20).zip(&far).for_each(|(near, far)| *near += 0.5 * far);
     let frame = processor.frame_len();
     let mut out = vec![0.0; frame];

@@ -5,6 +5,10 @@
 //! double talk needs no detector. After Enzner and Vary, "Frequency-domain adaptive Kalman filter for acoustic echo
 //! control in hands-free telephones", Signal Processing 86 (2006), and Kuech, Mabande and Enzner, "State-space
 //! architecture of the partitioned-block-based acoustic echo controller", ICASSP 2014.
+//!
+//! Each frame is learnt from twice: when it comes, and once more [`AGAIN`] frames later, beside the frame that is new then.
+//! A filter of variances alone leaves the better part of what a frame of speech says of the path, for it knows nothing of
+//! how its errors hang together.
 
 use super::history::FarHistory;
 use crate::fft::{RealFft, Spectrum};
@@ -23,23 +27,59 @@ pub(crate) struct KalmanFilter {
     /// Coefficients, one row of bins for each partition.
     re: Vec<f32>,
     im: Vec<f32>,
-    /// Variance of their error.
+    /// Variance of their error, and for each partition what it was when nothing was known.
     variance: Vec<f32>,
+    prior: Vec<f32>,
     /// Power of what is not echo (near end, noise), smoothed.
     near: Vec<f32>,
     /// How far the filter is expected to be off, as power at its output.
     misalignment: Vec<f32>,
     echo: Spectrum,
-    error: Spectrum,
     time: Vec<f32>,
+    /// Power of the error with [`REACH`] bins more at both ends.
+    power: Vec<f32>,
+    now: Innovation,
+    again: Innovation,
+    /// The last frames, a ring of [`AGAIN`]: the one at `turn` is the oldest. So many of them belong to the far end's rows
+    /// that stand before its newest.
+    past: Vec<Heard>,
+    turn: usize,
+    known: usize,
     /// The partition that is next to be held to one frame of time.
     next: usize,
 }
 
+/// What a frame says of the path.
+#[derive(Clone, Debug)]
+struct Innovation {
+    /// The error's spectrum, divided by the power that is expected of it.
+    error: Spectrum,
+    /// One over that power.
+    inverse: Vec<f32>,
+}
+
+/// A frame of the past: what the microphone heard, and the power of what was not echo.
+#[derive(Clone, Debug)]
+struct Heard {
+    microphone: Vec<f32>,
+    near: Vec<f32>,
+}
+
 /// Partitions that are held to their frame of time in each update.
 const CONSTRAINED: usize = 2;
+/// Frames after which a frame is learnt from once more: about as long as a sound of speech, so that the two differ.
+pub(super) const AGAIN: usize = 10;
+/// By how much the near end is thought louder then, for the filter has heard it already.
+const AGAIN_NEAR: f32 = 3.0;
+/// Bins to either side over which the near end's power is averaged: of one bin alone the error's own chance would decide
+/// how much is learnt from it.
+const REACH: usize = 5;
+/// How much of what is known is forgotten with a frame, at most, and what share of that which the frame tells: where the
+/// far end is silent nothing is.
+const FORGET: f32 = 0.02;
+const FORGET_SHARE: f32 = 0.5;
 /// How much of the path changes from frame to frame in a room where nothing seems to happen.
-pub(super) const CALM: f32 = 0.002;
+pub(super) const CALM: f32 = 1e-4;
 /// How fast the prior variance falls from partition to partition: a room that loses 60 dB in 0.6 s.
 const DECAY: f32 = 0.8;
 /// The partition at which the echo is expected to begin.
@@ -57,11 +97,17 @@ impl KalmanFilter {
             re: vec![0.0; bins * partitions],
             im: vec![0.0; bins * partitions],
             variance: vec![0.0; bins * partitions],
+            prior: vec![0.0; partitions],
             near: vec![0.0; bins],
             misalignment: vec![0.0; bins],
             echo: Spectrum::new(bins),
-            error: Spectrum::new(bins),
             time: vec![0.0; 2 * frame],
+            power: vec![0.0; bins + 2 * REACH],
+            now: Innovation::new(bins),
+            again: Innovation::new(bins),
+            past: vec![Heard { microphone: vec![0.0; frame], near: vec![0.0; bins] }; AGAIN],
+            turn: 0,
+            known: 0,
             next: 0,
         })
     }
@@ -74,7 +120,8 @@ impl KalmanFilter {
         self.near.fill(0.0);
         for (p, row) in self.variance.chunks_exact_mut(self.bins).enumerate() {
             let decay = if known { DECAY.powi((p as i32 - ONSET).max(0)) } else { 1.0 };
-            row.fill(gain * decay);
+            self.prior[p] = gain * decay;
+            row.fill(self.prior[p]);
         }
     }
 
@@ -83,42 +130,105 @@ impl KalmanFilter {
         self.restart(1.0, false);
         self.misalignment.fill(0.0);
         self.next = 0;
+        self.known = 0;
     }
 
     /// Writes the echo that is expected in this frame. The far end is heard `lag` frames ago first.
     pub fn predict(&mut self, far: &FarHistory, lag: usize, echo: &mut [f32]) {
+        self.expect(far, lag);
+        echo.copy_from_slice(&self.time[self.frame..]);
+    }
+
+    /// Learns from a frame of the `microphone`, from what was left over of it, and from one of before. `change` is how much
+    /// of the path is expected to have changed since the last frame, as a share of its power.
+    pub fn update(&mut self, far: &FarHistory, lag: usize, microphone: &[f32], error: &[f32], change: f32) {
+        self.learn_again(far, lag + AGAIN);
+        self.time[self.frame..].copy_from_slice(error);
+        self.transform_error();
+        self.follow_near();
+        self.weigh_variance(far, lag);
+        let Innovation { error, inverse } = &mut self.now;
+        normalise(&self.misalignment, &self.near, 1.0, &mut error.re, &mut error.im, inverse);
+        self.remember(microphone);
+
+        let rows = self.variance.chunks_exact_mut(self.bins).zip(&self.prior);
+        let rows = rows.zip(self.re.chunks_exact_mut(self.bins)).zip(self.im.chunks_exact_mut(self.bins));
+        for (p, (((variance, prior), wr), wi)) in rows.enumerate() {
+            let (now, again) = (self.now.row(far, lag + p), self.again.row(far, lag + AGAIN + p));
+            learn(&now, &again, change, *prior, variance, wr, wi);
+        }
+        for _ in 0..CONSTRAINED {
+            self.constrain();
+        }
+    }
+
+    /// What the oldest frame that is kept says now, `lag` being its own; nothing when there is none.
+    fn learn_again(&mut self, far: &FarHistory, lag: usize) {
+        if self.known < AGAIN {
+            self.again.error.clear();
+            self.again.inverse.fill(0.0);
+            return;
+        }
+        self.expect(far, lag);
+        let heard = &self.past[self.turn];
+        for (time, microphone) in self.time[self.frame..].iter_mut().zip(&heard.microphone) {
+            *time = microphone - *time;
+        }
+        self.transform_error();
+        std::mem::swap(&mut self.now.error, &mut self.again.error);
+        self.weigh_variance(far, lag);
+        let Innovation { error, inverse } = &mut self.again;
+        let near = &self.past[self.turn].near;
+        normalise(&self.misalignment, near, AGAIN_NEAR, &mut error.re, &mut error.im, inverse);
+    }
+
+    /// Leaves the echo that is expected `lag` frames behind the far end in the second half of `time`.
+    fn expect(&mut self, far: &FarHistory, lag: usize) {
         self.echo.clear();
         for (p, (wr, wi)) in self.re.chunks_exact(self.bins).zip(self.im.chunks_exact(self.bins)).enumerate() {
             let (xr, xi) = far.spectrum(lag + p);
             accumulate(xr, xi, wr, wi, &mut self.echo.re, &mut self.echo.im);
         }
         self.fft.inverse(&self.echo, &mut self.time);
-        echo.copy_from_slice(&self.time[self.frame..]);
     }
 
-    /// Learns from what was left over of the microphone's frame. `change` is how much of the path is expected to have
-    /// changed since the last frame, as a share of its power.
-    pub fn update(&mut self, far: &FarHistory, lag: usize, error: &[f32], change: f32) {
+    /// The spectrum of the error that is in the second half of `time`.
+    fn transform_error(&mut self) {
         self.time[..self.frame].fill(0.0);
-        self.time[self.frame..].copy_from_slice(error);
-        self.fft.forward(&self.time, &mut self.error);
+        self.fft.forward(&self.time, &mut self.now.error);
+    }
+
+    /// Follows the power of what is not echo.
+    fn follow_near(&mut self) {
+        let bins = self.bins;
+        self.now.error.power_into(&mut self.power[REACH..REACH + bins]);
+        for k in 1..=REACH.min(bins - 1) {
+            self.power[REACH - k] = self.power[REACH + k];
+            self.power[REACH + bins - 1 + k] = self.power[REACH + bins - 1 - k];
+        }
+        follow(&self.power, &mut self.echo.re, &mut self.near);
+    }
+
+    /// The power by which the filter is expected to be off at its output.
+    fn weigh_variance(&mut self, far: &FarHistory, lag: usize) {
         self.misalignment.fill(0.0);
         for (p, variance) in self.variance.chunks_exact(self.bins).enumerate() {
             weigh(far.power(lag + p), variance, &mut self.misalignment);
         }
-        // From here the error's spectrum is divided by the power that is expected of it.
-        let inverse = &mut self.echo.re;
-        normalise(&self.misalignment, &mut self.near, &mut self.error.re, &mut self.error.im, inverse);
-        let rows = self.variance.chunks_exact_mut(self.bins);
-        let rows = rows.zip(self.re.chunks_exact_mut(self.bins)).zip(self.im.chunks_exact_mut(self.bins));
-        for (p, ((variance, wr), wi)) in rows.enumerate() {
-            let (xr, xi) = far.spectrum(lag + p);
-            let power = far.power(lag + p);
-            learn(xr, xi, power, &self.error.re, &self.error.im, inverse, change, variance, wr, wi);
-        }
-        for _ in 0..CONSTRAINED {
-            self.constrain();
-        }
+    }
+
+    /// Keeps a frame in the oldest's place.
+    fn remember(&mut self, microphone: &[f32]) {
+        let heard = &mut self.past[self.turn];
+        heard.microphone.copy_from_slice(microphone);
+        heard.near.copy_from_slice(&self.near);
+        self.turn = (self.turn + 1) % AGAIN;
+        self.known = (self.known + 1).min(AGAIN);
+    }
+
+    /// The frames that are kept do not belong to the far end's rows any more.
+    pub fn forget_frames(&mut self) {
+        self.known = 0;
     }
 
     /// The response in the frequency domain: one row of bins for each partition, real and imaginary parts.
@@ -145,6 +255,7 @@ impl KalmanFilter {
     /// The far end is silent: nothing is expected, and nothing of it can be wrong.
     pub fn rest(&mut self) {
         self.misalignment.fill(0.0);
+        self.forget_frames();
     }
 
     /// Holds one partition to the frame of time that it stands for (the gradient constraint), each in its turn.
@@ -184,34 +295,76 @@ kernels! {
         }
     }
 
-    /// Follows the power of what is not expected, and divides the error by the sum of both.
-    fn normalise(misalignment: &[f32], near: &mut [f32], er: &mut [f32], ei: &mut [f32], inverse: &mut [f32]) {
-        let n = inverse.len();
-        let (misalignment, near, er, ei) = (&misalignment[..n], &mut near[..n], &mut er[..n], &mut ei[..n]);
+    /// Follows the error's power, averaged over the bins around each by a triangle; `power` has [`REACH`] more at both ends.
+    fn follow(power: &[f32], mean: &mut [f32], near: &mut [f32]) {
+        let n = near.len();
+        let mean = &mut mean[..n];
+        mean.fill(0.0);
+        for j in 0..=2 * REACH {
+            let weight = (REACH + 1 - j.abs_diff(REACH)) as f32 / ((REACH + 1) * (REACH + 1)) as f32;
+            let power = &power[j..j + n];
+            for k in 0..n {
+                mean[k] += weight * power[k];
+            }
+        }
         for k in 0..n {
-            near[k] += 0.5 * (er[k] * er[k] + ei[k] * ei[k] - near[k]);
+            near[k] += 0.5 * (mean[k] - near[k]);
             near[k] = near[k].max(FAINT);
-            inverse[k] = 1.0 / (misalignment[k] + near[k]);
+        }
+    }
+
+    /// Divides the error by the power that is expected of it: of what is not echo, and of the misalignment.
+    fn normalise(misalignment: &[f32], near: &[f32], weight: f32, er: &mut [f32], ei: &mut [f32], inverse: &mut [f32]) {
+        let n = inverse.len();
+        let (misalignment, near, er, ei) = (&misalignment[..n], &near[..n], &mut er[..n], &mut ei[..n]);
+        for k in 0..n {
+            inverse[k] = 1.0 / (misalignment[k] + weight * near[k]);
             er[k] *= inverse[k];
             ei[k] *= inverse[k];
         }
     }
 
-    /// One row of the Kalman update, and of the random walk that follows it.
-    fn learn(
-        xr: &[f32], xi: &[f32], power: &[f32], er: &[f32], ei: &[f32], inverse: &[f32], change: f32,
-        variance: &mut [f32], wr: &mut [f32], wi: &mut [f32],
-    ) {
+    /// One row of the Kalman update from two frames, and of the random walk that follows it.
+    fn learn(now: &Row<'_>, again: &Row<'_>, change: f32, prior: f32, variance: &mut [f32], wr: &mut [f32], wi: &mut [f32]) {
         let n = variance.len();
-        let (xr, xi, power, er, ei) = (&xr[..n], &xi[..n], &power[..n], &er[..n], &ei[..n]);
-        let (inverse, wr, wi) = (&inverse[..n], &mut wr[..n], &mut wi[..n]);
+        let (wr, wi) = (&mut wr[..n], &mut wi[..n]);
+        let (xr, xi, power) = (&now.xr[..n], &now.xi[..n], &now.power[..n]);
+        let (er, ei, inverse) = (&now.er[..n], &now.ei[..n], &now.inverse[..n]);
+        let (old_xr, old_xi, old_power) = (&again.xr[..n], &again.xi[..n], &again.power[..n]);
+        let (old_er, old_ei, old_inverse) = (&again.er[..n], &again.ei[..n], &again.inverse[..n]);
         for k in 0..n {
             let v = variance[k];
-            wr[k] += v * (xr[k] * er[k] + xi[k] * ei[k]);
-            wi[k] += v * (xr[k] * ei[k] - xi[k] * er[k]);
+            wr[k] += v * (xr[k] * er[k] + xi[k] * ei[k] + old_xr[k] * old_er[k] + old_xi[k] * old_ei[k]);
+            wi[k] += v * (xr[k] * ei[k] - xi[k] * er[k] + old_xr[k] * old_ei[k] - old_xi[k] * old_er[k]);
             // Half of the window is the frame before, of which the error says nothing: half is learnt.
-            let kept = 1.0 - 0.5 * v * power[k] * inverse[k];
-            variance[k] = (1.0 - CALM) * kept * v + change * (wr[k] * wr[k] + wi[k] * wi[k]) + FAINT;
+            let learnt = 0.5 * v * power[k] * inverse[k];
+            let learnt_again = 0.5 * v * old_power[k] * old_inverse[k];
+            let forgotten = if FORGET_SHARE * learnt < FORGET { FORGET_SHARE * learnt } else { FORGET };
+            let new = ((1.0 - learnt) * (1.0 - learnt_again) + forgotten) * v;
+            let most = if v > prior { v } else { prior };
+            let new = if new < most { new } else { most };
+            variance[k] = new + change * (wr[k] * wr[k] + wi[k] * wi[k]) + FAINT;
         }
+    }
+}
+
+/// What a partition learns from: a row of the far end, and an innovation.
+struct Row<'a> {
+    xr: &'a [f32],
+    xi: &'a [f32],
+    power: &'a [f32],
+    er: &'a [f32],
+    ei: &'a [f32],
+    inverse: &'a [f32],
+}
+
+impl Innovation {
+    fn new(bins: usize) -> Self {
+        Self { error: Spectrum::new(bins), inverse: vec![0.0; bins] }
+    }
+
+    fn row<'a>(&'a self, far: &'a FarHistory, lag: usize) -> Row<'a> {
+        let (xr, xi) = far.spectrum(lag);
+        Row { xr, xi, power: far.power(lag), er: &self.error.re, ei: &self.error.im, inverse: &self.inverse }
     }
 }
