@@ -13,6 +13,8 @@ const EDGES: [usize; 21] = [0, 2, 4, 6, 8, 10, 12, 15, 18, 22, 26, 31, 37, 44, 5
 const BANDS: usize = EDGES.len() - 1;
 /// How fast an echo that the filter does not reach dies away, power per frame.
 const REVERB: f32 = 0.6;
+/// How much more the filter is wrong than it expects: it learns from each frame twice and takes what it learns for new.
+const OVERCONFIDENT: f32 = 3.0;
 /// Weight of a frame in the regression when nothing but echo is heard.
 const LEARN: f32 = 0.03;
 
@@ -105,7 +107,7 @@ impl ResidualEcho {
         self.linear.update(echo, &deviations, Some(total), residual);
         self.far.update(far, &deviations, None, residual);
         for (residual, misalignment) in residual.iter_mut().zip(misalignment) {
-            *residual += misalignment;
+            *residual += OVERCONFIDENT * misalignment;
         }
     }
 
