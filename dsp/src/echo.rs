@@ -22,10 +22,6 @@ pub(crate) const LINEAR_BINS: usize = 161;
 const LAGS: usize = 52;
 /// What the first partition's coefficients may have of the path's power, where the rest decays behind it.
 const SHARE: f32 = 0.4;
-/// The same of all partitions alike, before it is known where the path begins.
-const UNALIGNED: f32 = 1.0;
-/// Frames of far end after which the path's gain is first looked at.
-const FIRST_LOOK: usize = 4;
 /// The filter fits when it leaves at most this share of the microphone's power.
 const FITS: f32 = 0.7;
 /// How much of a drift that was seen is made up for at once.
@@ -61,6 +57,8 @@ pub(crate) struct EchoCanceller {
     partitions: usize,
     /// The first partition stands for this lag, frames.
     lag: usize,
+    /// Whether that was found, or is where it may begin at all.
+    aligned: bool,
     echo: Vec<f32>,
     watch: Watch,
 }
@@ -84,6 +82,7 @@ impl EchoCanceller {
             filter,
             partitions,
             lag: 0,
+            aligned: false,
             echo: vec![0.0; frame],
             watch: Watch::default(),
         })
@@ -107,8 +106,6 @@ impl EchoCanceller {
         self.listen();
         if let Some(lag) = self.delay.update(&self.far, near) {
             self.align(lag);
-        } else if self.delay.lag().is_none() && self.delay.frames() == FIRST_LOOK {
-            self.filter.restart((UNALIGNED * self.delay.gain(0)).min(1.0), false);
         }
         if self.far.is_silent(self.lag, self.partitions) {
             self.echo.fill(0.0);
@@ -182,6 +179,7 @@ impl EchoCanceller {
         self.delay.reset();
         self.filter.reset();
         self.lag = 0;
+        self.aligned = false;
         self.echo.fill(0.0);
         self.watch = Watch::default();
     }
@@ -242,15 +240,19 @@ impl EchoCanceller {
         (self.clock.slower() * 1e6) as f32
     }
 
-    /// The echo begins at another lag than was thought: the path is learnt anew, unless the filter does well.
+    /// The echo begins at another lag than was thought: the path is learnt anew, unless the filter does well. What was learnt
+    /// before anything was known of the lag is kept where it fits.
     fn align(&mut self, lag: usize) {
         let first = lag.saturating_sub(1);
         if first == self.lag || self.watch.left() < 0.1 {
             return;
         }
-        self.lag = first;
-        let gain = SHARE * self.delay.gain(lag);
-        self.filter.restart(gain.min(1.0), true);
+        let gain = (SHARE * self.delay.gain(lag)).min(1.0);
+        match first.checked_sub(self.lag).filter(|_| !self.aligned && self.watch.left() < FITS) {
+            Some(later) => self.filter.begin_later(later, gain),
+            None => self.filter.restart(gain, true),
+        }
+        (self.lag, self.aligned) = (first, true);
         self.drift.forget();
         self.moving = false;
         self.watch = Watch::default();

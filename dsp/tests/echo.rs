@@ -192,6 +192,26 @@ fn what_was_learnt_is_kept_while_both_speak() {
 }
 
 #[test]
+fn the_echo_is_learnt_before_its_delay_is_known_and_stays_so() {
+    let far = signals::voice(16_000, 2.0, -25.0);
+    for (delay, seed) in [(60, 22), (110, 23), (160, 24)] {
+        let mic = convolve(&far, &room(16_000, delay, 0.4, seed));
+        let mut processor = AudioProcessor::new(16_000, linear_only()).unwrap();
+        let mut out = vec![0.0; mic.len()];
+        let mut found = None;
+        for (t, ((far, mic), out)) in far.chunks(160).zip(mic.chunks(160)).zip(out.chunks_mut(160)).enumerate() {
+            processor.process_render(far).unwrap();
+            processor.process_capture(mic, out).unwrap();
+            found = found.or(processor.stats().delay_ms.map(|_| t * 160));
+        }
+        let found = found.unwrap();
+        let left = |from: usize, to: usize| db(power(&mic[from..to]) / power(&out[from..to]));
+        let (before, behind) = (left(found - 3_200, found), left(found, found + 3_200));
+        assert!(before > 4.0 && behind > 8.5, "{before}, then {behind} dB at {delay} ms");
+    }
+}
+
+#[test]
 fn noise_is_not_taken_for_an_echo() {
     // A line that is all but idle, and a room that is not: nothing of the one is in the other, once the far end has spoken.
     let far: Vec<f32> = speech(16_000, 12.0, 18)

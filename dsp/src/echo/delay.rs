@@ -178,11 +178,6 @@ impl DelayEstimator {
         self.lag
     }
 
-    /// Frames that the averages stand for.
-    pub fn frames(&self) -> usize {
-        self.seen as usize
-    }
-
     /// Power of the microphone over that of the far end `lag` frames ago, lately.
     pub fn gain(&self, lag: usize) -> f32 {
         let row = (self.head + lag) % self.lags * WIDTH;

@@ -80,8 +80,12 @@ const FORGET: f32 = 0.02;
 const FORGET_SHARE: f32 = 0.5;
 /// How much of the path changes from frame to frame in a room where nothing seems to happen.
 pub(super) const CALM: f32 = 1e-4;
+/// The largest variance: no microphone hears the loudspeaker louder.
+const LARGEST: f32 = 4.0;
 /// How fast the prior variance falls from partition to partition: a room that loses 60 dB in 0.6 s.
 const DECAY: f32 = 0.8;
+/// The prior variance of all partitions alike, before anything is known of the path.
+const UNKNOWN: f32 = 0.5;
 /// The partition at which the echo is expected to begin.
 const ONSET: i32 = 1;
 
@@ -118,6 +122,10 @@ impl KalmanFilter {
         self.re.fill(0.0);
         self.im.fill(0.0);
         self.near.fill(0.0);
+        self.doubt(gain, known);
+    }
+
+    fn doubt(&mut self, gain: f32, known: bool) {
         for (p, row) in self.variance.chunks_exact_mut(self.bins).enumerate() {
             let decay = if known { DECAY.powi((p as i32 - ONSET).max(0)) } else { 1.0 };
             self.prior[p] = gain * decay;
@@ -125,9 +133,18 @@ impl KalmanFilter {
         }
     }
 
+    /// The echo begins `later` partitions further on than was thought: what was learnt goes along, but is as uncertain as if
+    /// it was not. `gain` as for [`Self::restart`].
+    pub fn begin_later(&mut self, later: usize, gain: f32) {
+        for _ in 0..later.min(self.partitions) {
+            self.advance();
+        }
+        self.doubt(gain, true);
+    }
+
     /// As new.
     pub fn reset(&mut self) {
-        self.restart(1.0, false);
+        self.restart(UNKNOWN, false);
         self.misalignment.fill(0.0);
         self.next = 0;
         self.known = 0;
@@ -145,10 +162,11 @@ impl KalmanFilter {
         self.learn_again(far, lag + AGAIN);
         self.time[self.frame..].copy_from_slice(error);
         self.transform_error();
-        self.follow_near();
+        self.spread_error();
+        follow(&self.echo.re, &mut self.near);
         self.weigh_variance(far, lag);
         let Innovation { error, inverse } = &mut self.now;
-        normalise(&self.misalignment, &self.near, 1.0, &mut error.re, &mut error.im, inverse);
+        normalise(&self.misalignment, &self.near, &mut error.re, &mut error.im, inverse);
         self.remember(microphone);
 
         let rows = self.variance.chunks_exact_mut(self.bins).zip(&self.prior);
@@ -175,11 +193,13 @@ impl KalmanFilter {
             *time = microphone - *time;
         }
         self.transform_error();
+        self.spread_error();
         std::mem::swap(&mut self.now.error, &mut self.again.error);
+        let near = &mut self.past[self.turn].near;
+        distrust(&self.echo.re, near);
         self.weigh_variance(far, lag);
         let Innovation { error, inverse } = &mut self.again;
-        let near = &self.past[self.turn].near;
-        normalise(&self.misalignment, near, AGAIN_NEAR, &mut error.re, &mut error.im, inverse);
+        normalise(&self.misalignment, &self.past[self.turn].near, &mut error.re, &mut error.im, inverse);
     }
 
     /// Leaves the echo that is expected `lag` frames behind the far end in the second half of `time`.
@@ -198,15 +218,15 @@ impl KalmanFilter {
         self.fft.forward(&self.time, &mut self.now.error);
     }
 
-    /// Follows the power of what is not echo.
-    fn follow_near(&mut self) {
+    /// Leaves the error's power, averaged over the bins around each, in the real part of `echo`.
+    fn spread_error(&mut self) {
         let bins = self.bins;
         self.now.error.power_into(&mut self.power[REACH..REACH + bins]);
         for k in 1..=REACH.min(bins - 1) {
             self.power[REACH - k] = self.power[REACH + k];
             self.power[REACH + bins - 1 + k] = self.power[REACH + bins - 1 - k];
         }
-        follow(&self.power, &mut self.echo.re, &mut self.near);
+        spread(&self.power, &mut self.echo.re);
     }
 
     /// The power by which the filter is expected to be off at its output.
@@ -295,10 +315,9 @@ kernels! {
         }
     }
 
-    /// Follows the error's power, averaged over the bins around each by a triangle; `power` has [`REACH`] more at both ends.
-    fn follow(power: &[f32], mean: &mut [f32], near: &mut [f32]) {
-        let n = near.len();
-        let mean = &mut mean[..n];
+    /// Averages over the bins around each by a triangle; `power` has [`REACH`] more at both ends.
+    fn spread(power: &[f32], mean: &mut [f32]) {
+        let n = mean.len();
         mean.fill(0.0);
         for j in 0..=2 * REACH {
             let weight = (REACH + 1 - j.abs_diff(REACH)) as f32 / ((REACH + 1) * (REACH + 1)) as f32;
@@ -307,18 +326,29 @@ kernels! {
                 mean[k] += weight * power[k];
             }
         }
-        for k in 0..n {
-            near[k] += 0.5 * (mean[k] - near[k]);
-            near[k] = near[k].max(FAINT);
+    }
+
+    /// Follows the power of what is not echo.
+    fn follow(error: &[f32], near: &mut [f32]) {
+        for (near, error) in near.iter_mut().zip(error) {
+            *near += 0.5 * (error - *near);
+            *near = near.max(FAINT);
+        }
+    }
+
+    /// The power of what was not echo, when a frame is learnt from once more.
+    fn distrust(error: &[f32], near: &mut [f32]) {
+        for (near, error) in near.iter_mut().zip(error) {
+            *near = (AGAIN_NEAR * *near).max(0.5 * error);
         }
     }
 
     /// Divides the error by the power that is expected of it: of what is not echo, and of the misalignment.
-    fn normalise(misalignment: &[f32], near: &[f32], weight: f32, er: &mut [f32], ei: &mut [f32], inverse: &mut [f32]) {
+    fn normalise(misalignment: &[f32], near: &[f32], er: &mut [f32], ei: &mut [f32], inverse: &mut [f32]) {
         let n = inverse.len();
         let (misalignment, near, er, ei) = (&misalignment[..n], &near[..n], &mut er[..n], &mut ei[..n]);
         for k in 0..n {
-            inverse[k] = 1.0 / (misalignment[k] + weight * near[k]);
+            inverse[k] = 1.0 / (misalignment[k] + near[k]);
             er[k] *= inverse[k];
             ei[k] *= inverse[k];
         }
@@ -343,7 +373,8 @@ kernels! {
             let new = ((1.0 - learnt) * (1.0 - learnt_again) + forgotten) * v;
             let most = if v > prior { v } else { prior };
             let new = if new < most { new } else { most };
-            variance[k] = new + change * (wr[k] * wr[k] + wi[k] * wi[k]) + FAINT;
+            let new = new + change * (wr[k] * wr[k] + wi[k] * wi[k]) + FAINT;
+            variance[k] = if new < LARGEST { new } else { LARGEST };
         }
     }
 }

@@ -14,7 +14,7 @@ const BANDS: usize = EDGES.len() - 1;
 /// How fast an echo that the filter does not reach dies away, power per frame.
 const REVERB: f32 = 0.6;
 /// How much more the filter is wrong than it expects: it learns from each frame twice and takes what it learns for new.
-const OVERCONFIDENT: f32 = 3.0;
+const OVERCONFIDENT: f32 = 2.0;
 /// Weight of a frame in the regression when nothing but echo is heard.
 const LEARN: f32 = 0.03;
 
