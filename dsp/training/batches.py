@@ -186,7 +186,7 @@ class Mixer:
                 if rng.random() < 0.94:
                     near[k], active = self.kept("voices", self.voice, 500)
                 # Clean speech must pass untouched, which is learnt from clean speech.
-                if rng.random() < 0.85:
+                if rng.random() < 0.8:
                     snr = rng.choice([rng.uniform(-5, 12), rng.uniform(5, 30)])
                     more = self.kept("noises", self.noises, 500)
                     if rng.random() < 0.5:
