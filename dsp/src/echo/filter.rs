@@ -125,6 +125,7 @@ impl KalmanFilter {
         self.doubt(gain, known);
     }
 
+    /// All coefficients are as uncertain as at the beginning, whatever they are.
     fn doubt(&mut self, gain: f32, known: bool) {
         for (p, row) in self.variance.chunks_exact_mut(self.bins).enumerate() {
             let decay = if known { DECAY.powi((p as i32 - ONSET).max(0)) } else { 1.0 };
