@@ -57,8 +57,6 @@ pub(crate) struct EchoCanceller {
     partitions: usize,
     /// The first partition stands for this lag, frames.
     lag: usize,
-    /// Whether that was found, or is where it may begin at all.
-    aligned: bool,
     echo: Vec<f32>,
     watch: Watch,
 }
@@ -82,7 +80,6 @@ impl EchoCanceller {
             filter,
             partitions,
             lag: 0,
-            aligned: false,
             echo: vec![0.0; frame],
             watch: Watch::default(),
         })
@@ -179,7 +176,6 @@ impl EchoCanceller {
         self.delay.reset();
         self.filter.reset();
         self.lag = 0;
-        self.aligned = false;
         self.echo.fill(0.0);
         self.watch = Watch::default();
     }
@@ -241,18 +237,18 @@ impl EchoCanceller {
     }
 
     /// The echo begins at another lag than was thought: the path is learnt anew, unless the filter does well. What was learnt
-    /// before anything was known of the lag is kept where it fits.
+    /// goes along where it fits, as before the lag was known; behind a jump it does not.
     fn align(&mut self, lag: usize) {
         let first = lag.saturating_sub(1);
         if first == self.lag || self.watch.left() < 0.1 {
             return;
         }
         let gain = (SHARE * self.delay.gain(lag)).min(1.0);
-        match first.checked_sub(self.lag).filter(|_| !self.aligned && self.watch.left() < FITS) {
+        match first.checked_sub(self.lag).filter(|_| self.watch.left() < FITS) {
             Some(later) => self.filter.begin_later(later, gain),
             None => self.filter.restart(gain, true),
         }
-        (self.lag, self.aligned) = (first, true);
+        self.lag = first;
         self.drift.forget();
         self.moving = false;
         self.watch = Watch::default();

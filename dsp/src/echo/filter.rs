@@ -400,3 +400,59 @@ impl Innovation {
         Row { xr, xi, power: far.power(lag), er: &self.error.re, ei: &self.error.im, inverse: &self.inverse }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRAME: usize = 160;
+
+    /// White noise, so loud at most.
+    fn noise(seed: &mut u32, loud: f32) -> Vec<f32> {
+        let mut next = || {
+            *seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            loud * ((*seed >> 8) as f32 / 8_388_608.0 - 1.0)
+        };
+        (0..FRAME).map(|_| next()).collect()
+    }
+
+    /// Far end and microphone have nothing in common, and the path is said to have changed each time.
+    fn learn_garbage(filter: &mut KalmanFilter, far: &mut FarHistory, frames: usize) {
+        let mut seed = 1;
+        for _ in 0..frames {
+            far.push(&noise(&mut seed, 0.01));
+            let microphone = noise(&mut seed, 1.0);
+            let mut echo = vec![0.0; FRAME];
+            filter.predict(far, 0, &mut echo);
+            let error: Vec<f32> = microphone.iter().zip(&echo).map(|(heard, echo)| heard - echo).collect();
+            filter.update(far, 0, &microphone, &error, 1.0);
+        }
+    }
+
+    fn filter() -> (KalmanFilter, FarHistory) {
+        let (bins, partitions) = (FRAME + 1, 4);
+        let mut filter = KalmanFilter::new(FRAME, bins, partitions).unwrap();
+        filter.reset();
+        (filter, FarHistory::new(FRAME, bins, partitions + AGAIN).unwrap())
+    }
+
+    #[test]
+    fn no_variance_grows_beyond_the_largest() {
+        let (mut filter, mut far) = filter();
+        learn_garbage(&mut filter, &mut far, 500);
+        assert!(filter.variance.iter().all(|variance| *variance <= LARGEST));
+        assert!(filter.re.iter().chain(&filter.im).all(|coefficient| coefficient.is_finite()));
+    }
+
+    #[test]
+    fn nothing_from_before_a_silence_is_learnt_once_more() {
+        let (mut filter, mut far) = filter();
+        learn_garbage(&mut filter, &mut far, AGAIN + 1);
+        assert!(filter.again.inverse.iter().all(|inverse| *inverse > 0.0), "learnt once more before it");
+        filter.rest();
+        learn_garbage(&mut filter, &mut far, AGAIN);
+        assert!(filter.again.inverse.iter().all(|inverse| *inverse == 0.0), "nor behind it");
+        learn_garbage(&mut filter, &mut far, 1);
+        assert!(filter.again.inverse.iter().all(|inverse| *inverse > 0.0), "and then again");
+    }
+}
