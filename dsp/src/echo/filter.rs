@@ -35,6 +35,8 @@ pub(crate) struct KalmanFilter {
     /// How far the filter is expected to be off, as power at its output.
     misalignment: Vec<f32>,
     echo: Spectrum,
+    /// Spectrum of the echo that is expected in the frame before and in this.
+    expected: Spectrum,
     time: Vec<f32>,
     /// Power of the error with [`REACH`] bins more at both ends.
     power: Vec<f32>,
@@ -58,6 +60,16 @@ struct Innovation {
     inverse: Vec<f32>,
 }
 
+/// How much of the expected echo there is in a frame, and how much of it in the frame's error: each bin weighed against what is
+/// not echo.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Likeness {
+    /// Power of the expected echo, below 1 in each bin.
+    pub echo: f32,
+    /// What the error has in common with it.
+    pub common: f32,
+}
+
 /// A frame of the past: what the microphone heard, and the power of what was not echo.
 #[derive(Clone, Debug)]
 struct Heard {
@@ -78,6 +90,9 @@ const REACH: usize = 5;
 /// far end is silent nothing is.
 const FORGET: f32 = 0.02;
 const FORGET_SHARE: f32 = 0.5;
+/// How much of the coefficients is given up with a frame in which all of them seem to be wrong: those that noise has made must
+/// not count as a path that changes, and so be learnt from noise again.
+const UNLEARN: f32 = 0.2;
 /// How much of the path changes from frame to frame in a room where nothing seems to happen.
 pub(super) const CALM: f32 = 1e-4;
 /// The largest variance: no microphone hears the loudspeaker louder.
@@ -105,6 +120,7 @@ impl KalmanFilter {
             near: vec![0.0; bins],
             misalignment: vec![0.0; bins],
             echo: Spectrum::new(bins),
+            expected: Spectrum::new(bins),
             time: vec![0.0; 2 * frame],
             power: vec![0.0; bins + 2 * REACH],
             now: Innovation::new(bins),
@@ -154,17 +170,27 @@ impl KalmanFilter {
     /// Writes the echo that is expected in this frame. The far end is heard `lag` frames ago first.
     pub fn predict(&mut self, far: &FarHistory, lag: usize, echo: &mut [f32]) {
         self.expect(far, lag);
+        self.expected.re.copy_from_slice(&self.echo.re);
+        self.expected.im.copy_from_slice(&self.echo.im);
         echo.copy_from_slice(&self.time[self.frame..]);
     }
 
-    /// Learns from a frame of the `microphone`, from what was left over of it, and from one of before. `change` is how much
-    /// of the path is expected to have changed since the last frame, as a share of its power.
-    pub fn update(&mut self, far: &FarHistory, lag: usize, microphone: &[f32], error: &[f32], change: f32) {
+    /// Takes what was left over of the microphone's frame, and says how much of the echo that was expected is in it.
+    pub fn compare(&mut self, far: &FarHistory, lag: usize, error: &[f32]) -> Likeness {
         self.learn_again(far, lag + AGAIN);
         self.time[self.frame..].copy_from_slice(error);
         self.transform_error();
         self.spread_error();
         follow(&self.echo.re, &mut self.near);
+        liken(&self.expected, &self.now.error, &self.near)
+    }
+
+    /// Learns from the frame that was compared, what the `microphone` heard in it, and from one of before. `moving` is how
+    /// much of the path is expected to change from frame to frame, as a share of its power; `wrong`, how much of what is known
+    /// of it seems to be wrong.
+    pub fn update(&mut self, far: &FarHistory, lag: usize, microphone: &[f32], moving: f32, wrong: f32) {
+        let change = moving.max(wrong);
+        let keep = 1.0 - UNLEARN * wrong;
         self.weigh_variance(far, lag);
         let Innovation { error, inverse } = &mut self.now;
         normalise(&self.misalignment, &self.near, &mut error.re, &mut error.im, inverse);
@@ -174,7 +200,7 @@ impl KalmanFilter {
         let rows = rows.zip(self.re.chunks_exact_mut(self.bins)).zip(self.im.chunks_exact_mut(self.bins));
         for (p, (((variance, prior), wr), wi)) in rows.enumerate() {
             let (now, again) = (self.now.row(far, lag + p), self.again.row(far, lag + AGAIN + p));
-            learn(&now, &again, change, *prior, variance, wr, wi);
+            learn(&now, &again, [change, keep, *prior], variance, wr, wi);
         }
         for _ in 0..CONSTRAINED {
             self.constrain();
@@ -329,6 +355,23 @@ kernels! {
         }
     }
 
+    /// Half of the expected echo's power is that of the frame before. No bin counts more than 1, however well the filter did
+    /// in it: else that would be remembered for long when it does no more.
+    fn liken(expected: &Spectrum, error: &Spectrum, near: &[f32]) -> Likeness {
+        let (yr, er) = (expected.re.as_chunks::<8>().0, error.re.as_chunks::<8>().0);
+        let (yi, ei) = (expected.im.as_chunks::<8>().0, error.im.as_chunks::<8>().0);
+        let (mut echo, mut common) = ([0.0; 8], [0.0; 8]);
+        for ((((yr, yi), er), ei), near) in yr.iter().zip(yi).zip(er).zip(ei).zip(near.as_chunks::<8>().0) {
+            for k in 0..8 {
+                let power = 0.5 * (yr[k] * yr[k] + yi[k] * yi[k]);
+                let weight = 1.0 / (near[k] + power);
+                echo[k] += power * weight;
+                common[k] += (yr[k] * er[k] + yi[k] * ei[k]) * weight;
+            }
+        }
+        Likeness { echo: echo.iter().sum(), common: common.iter().sum() }
+    }
+
     /// Follows the power of what is not echo.
     fn follow(error: &[f32], near: &mut [f32]) {
         for (near, error) in near.iter_mut().zip(error) {
@@ -355,9 +398,11 @@ kernels! {
         }
     }
 
-    /// One row of the Kalman update from two frames, and of the random walk that follows it.
-    fn learn(now: &Row<'_>, again: &Row<'_>, change: f32, prior: f32, variance: &mut [f32], wr: &mut [f32], wi: &mut [f32]) {
+    /// One row of the Kalman update from two frames, and of the random walk that follows it. `how`: which share of the
+    /// coefficients' power changes, which share of them is kept, and what their variance was when nothing was known.
+    fn learn(now: &Row<'_>, again: &Row<'_>, how: [f32; 3], variance: &mut [f32], wr: &mut [f32], wi: &mut [f32]) {
         let n = variance.len();
+        let [change, keep, prior] = how;
         let (wr, wi) = (&mut wr[..n], &mut wi[..n]);
         let (xr, xi, power) = (&now.xr[..n], &now.xi[..n], &now.power[..n]);
         let (er, ei, inverse) = (&now.er[..n], &now.ei[..n], &now.inverse[..n]);
@@ -376,6 +421,8 @@ kernels! {
             let new = if new < most { new } else { most };
             let new = new + change * (wr[k] * wr[k] + wi[k] * wi[k]) + FAINT;
             variance[k] = if new < LARGEST { new } else { LARGEST };
+            wr[k] *= keep;
+            wi[k] *= keep;
         }
     }
 }
@@ -425,7 +472,8 @@ mod tests {
             let mut echo = vec![0.0; FRAME];
             filter.predict(far, 0, &mut echo);
             let error: Vec<f32> = microphone.iter().zip(&echo).map(|(heard, echo)| heard - echo).collect();
-            filter.update(far, 0, &microphone, &error, 1.0);
+            filter.compare(far, 0, &error);
+            filter.update(far, 0, &microphone, 1.0, 0.0);
         }
     }
 
