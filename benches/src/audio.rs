@@ -126,6 +126,12 @@ pub fn longest_gap_beside(heard: &[f32], other: &[f32], dbfs: f32) -> f32 {
     gap_of(&counted, dbfs)
 }
 
+/// The share of time in which it is louder than `dbfs`, 0 to 1. In steps of 5 ms.
+pub fn time_above(samples: &[f32], dbfs: f32) -> f32 {
+    let levels = levels(samples);
+    levels.iter().filter(|level| **level > dbfs).count() as f32 / levels.len().max(1) as f32
+}
+
 /// dBFS of each 5 ms.
 fn levels(samples: &[f32]) -> Vec<f32> {
     samples.chunks(RATE as usize / 200).map(|chunk| 20.0 * rms(chunk).max(1e-9).log10()).collect()

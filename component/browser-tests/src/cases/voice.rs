@@ -15,6 +15,10 @@ const ENGINE: &str = "probe.phone().diagnostics().engine";
 const TRACK: &str = "probe.call().localStream?.getAudioTracks()[0]";
 /// The longest silence that a change of the engine may cause, ms.
 const GAP_MS: f32 = 200.0;
+/// By how much our engine lowers the echo of a room, and the share of time in which it need not: a room that skips some
+/// milliseconds is another path, and Chromium's skips now and then where a core is short.
+const ERLE_DB: f32 = 20.0;
+const STRAY: f32 = 0.05;
 /// Below this there is no sound, dBFS: `hum` is above −35 at its softest.
 const SILENCE_DBFS: f32 = -55.0;
 
@@ -129,10 +133,13 @@ async fn echo_of(rig: &Rig, kind: Kind) -> Result<()> {
     let before = bob.record(6.0).await?;
     let echo = audio::compare(&before.said, &before.heard)?;
     ensure!(echo.found > 0.4 && echo.level_dbfs > -45.0, "the room does not return what is said: {echo:?}");
+    let audible = level(&before.heard) - ERLE_DB;
+    let heard_before = audio::time_above(&before.heard, audible);
+    ensure!(heard_before > 0.5, "the echo is heard {heard_before:.2} of the time");
     let (first, after, voice) = with_our_engine(&alice, &bob).await?;
-    let erle = level(&before.heard) - level(&after.heard);
+    let heard = audio::time_above(&after.heard, audible);
     println!(
-        "{kind:?} in a room: echo at {:.0} dBFS, with our engine {:.0} in the first 4 s, then {:.0}: ERLE {erle:.0} dB; {voice}",
+        "{kind:?} in a room: echo at {:.0} dBFS, with our engine {:.0} in the first 4 s, then {:.0}; above {audible:.0} for {heard:.3} of the time, {heard_before:.2} before; {voice}",
         level(&before.heard),
         level(&first.heard),
         level(&after.heard)
@@ -140,7 +147,7 @@ async fn echo_of(rig: &Rig, kind: Kind) -> Result<()> {
     if let Ok(own) = audio::compare(&after.said, &after.heard) {
         ensure!(own.found <= 0.2, "Bob hears himself: {own:?}");
     }
-    ensure!(erle >= 20.0, "ERLE {erle:.1} dB");
+    ensure!(heard <= STRAY, "the echo is heard {heard:.3} of the time");
     hang_up(&alice).await
 }
 
