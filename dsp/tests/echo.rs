@@ -121,6 +121,22 @@ fn a_jump_of_the_delay_is_followed() {
 }
 
 #[test]
+fn a_path_that_skips_is_followed_at_once() {
+    // The buffer of a sound card loses 3 ms, and later has them back.
+    let far = signals::voice(16_000, 10.0, -25.0);
+    let [near, away] = [40, 43].map(|delay| convolve(&far, &room(16_000, delay, 0.4, 25)));
+    let skips = [64_000, 112_000];
+    let mic: Vec<f32> =
+        (0..far.len()).map(|n| if (skips[0]..skips[1]).contains(&n) { away[n] } else { near[n] }).collect();
+    let out = run(&mut AudioProcessor::new(16_000, only_echo()).unwrap(), &far, &mic);
+    let erle = |from: usize, to: usize| db(power(&mic[from..to]) / power(&out[from..to]));
+    for (skip, least) in skips.into_iter().zip([15.0, 5.0]) {
+        let (first, then) = (erle(skip, skip + 8_000), erle(skip + 8_000, skip + 24_000));
+        assert!(first > least && then > 40.0, "{first} dB in the first half second, then {then}");
+    }
+}
+
+#[test]
 fn clocks_that_run_apart_are_brought_together() {
     let far = speech(16_000, 12.0, 11);
     let echo = convolve(&far, &room(16_000, 60, 0.5, 12));
