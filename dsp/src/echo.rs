@@ -120,7 +120,7 @@ impl EchoCanceller {
             self.delay.doubt();
         }
         let moving = if self.moving { MOVING } else { CALM };
-        self.filter.update(&self.far, self.lag, near, moving, wrong);
+        self.filter.update(&self.far, self.lag, moving, wrong);
         if !self.suspects_echo() {
             // What the filter takes for echo is the near end.
             error.copy_from_slice(near);

@@ -24,6 +24,12 @@ impl Spectrum {
         powers(&self.re, &self.im, power);
     }
 
+    /// Takes the values of another of as many bins.
+    pub fn copy_from(&mut self, other: &Self) {
+        self.re.copy_from_slice(&other.re);
+        self.im.copy_from_slice(&other.im);
+    }
+
     pub fn clear(&mut self) {
         self.re.fill(0.0);
         self.im.fill(0.0);

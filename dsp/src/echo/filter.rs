@@ -70,10 +70,11 @@ pub(super) struct Likeness {
     pub common: f32,
 }
 
-/// A frame of the past: what the microphone heard, and the power of what was not echo.
+/// A frame of the past: the echo that was expected, the error that was left, and the power of what was not echo.
 #[derive(Clone, Debug)]
 struct Heard {
-    microphone: Vec<f32>,
+    expected: Spectrum,
+    error: Spectrum,
     near: Vec<f32>,
 }
 
@@ -125,7 +126,7 @@ impl KalmanFilter {
             power: vec![0.0; bins + 2 * REACH],
             now: Innovation::new(bins),
             again: Innovation::new(bins),
-            past: vec![Heard { microphone: vec![0.0; frame], near: vec![0.0; bins] }; AGAIN],
+            past: vec![Heard::new(bins); AGAIN],
             turn: 0,
             known: 0,
             next: 0,
@@ -170,8 +171,8 @@ impl KalmanFilter {
     /// Writes the echo that is expected in this frame. The far end is heard `lag` frames ago first.
     pub fn predict(&mut self, far: &FarHistory, lag: usize, echo: &mut [f32]) {
         self.expect(far, lag);
-        self.expected.re.copy_from_slice(&self.echo.re);
-        self.expected.im.copy_from_slice(&self.echo.im);
+        self.fft.inverse(&self.echo, &mut self.time);
+        self.expected.copy_from(&self.echo);
         echo.copy_from_slice(&self.time[self.frame..]);
     }
 
@@ -182,19 +183,18 @@ impl KalmanFilter {
         self.transform_error();
         self.spread_error();
         follow(&self.echo.re, &mut self.near);
+        self.remember();
         liken(&self.expected, &self.now.error, &self.near)
     }
 
-    /// Learns from the frame that was compared, what the `microphone` heard in it, and from one of before. `moving` is how
-    /// much of the path is expected to change from frame to frame, as a share of its power; `wrong`, how much of what is known
-    /// of it seems to be wrong.
-    pub fn update(&mut self, far: &FarHistory, lag: usize, microphone: &[f32], moving: f32, wrong: f32) {
+    /// Learns from the frame that was compared, and from one of before. `moving` is how much of the path is expected to change
+    /// from frame to frame, as a share of its power; `wrong`, how much of what is known of it seems to be wrong.
+    pub fn update(&mut self, far: &FarHistory, lag: usize, moving: f32, wrong: f32) {
         let change = moving.max(wrong);
         let keep = 1.0 - UNLEARN * wrong;
         self.weigh_variance(far, lag);
         let Innovation { error, inverse } = &mut self.now;
         normalise(&self.misalignment, &self.near, &mut error.re, &mut error.im, inverse);
-        self.remember(microphone);
 
         let rows = self.variance.chunks_exact_mut(self.bins).zip(&self.prior);
         let rows = rows.zip(self.re.chunks_exact_mut(self.bins)).zip(self.im.chunks_exact_mut(self.bins));
@@ -216,10 +216,13 @@ impl KalmanFilter {
         }
         self.expect(far, lag);
         let heard = &self.past[self.turn];
-        for (time, microphone) in self.time[self.frame..].iter_mut().zip(&heard.microphone) {
-            *time = microphone - *time;
-        }
-        self.transform_error();
+        // Its error now is what it was then, and what has become of the echo that was expected.
+        subtract(&heard.expected, &mut self.echo);
+        let time = &mut self.time[..2 * (self.bins - 1)];
+        self.narrow.inverse(&self.echo, time);
+        time[..self.bins - 1].fill(0.0);
+        self.narrow.forward(time, &mut self.now.error);
+        add(&heard.error, &mut self.now.error);
         self.spread_error();
         std::mem::swap(&mut self.now.error, &mut self.again.error);
         let near = &mut self.past[self.turn].near;
@@ -229,14 +232,13 @@ impl KalmanFilter {
         normalise(&self.misalignment, &self.past[self.turn].near, &mut error.re, &mut error.im, inverse);
     }
 
-    /// Leaves the echo that is expected `lag` frames behind the far end in the second half of `time`.
+    /// Leaves the spectrum of the echo that is expected `lag` frames behind the far end, and in the frame before, in `echo`.
     fn expect(&mut self, far: &FarHistory, lag: usize) {
         self.echo.clear();
         for (p, (wr, wi)) in self.re.chunks_exact(self.bins).zip(self.im.chunks_exact(self.bins)).enumerate() {
             let (xr, xi) = far.spectrum(lag + p);
             accumulate(xr, xi, wr, wi, &mut self.echo.re, &mut self.echo.im);
         }
-        self.fft.inverse(&self.echo, &mut self.time);
     }
 
     /// The spectrum of the error that is in the second half of `time`.
@@ -264,10 +266,11 @@ impl KalmanFilter {
         }
     }
 
-    /// Keeps a frame in the oldest's place.
-    fn remember(&mut self, microphone: &[f32]) {
+    /// Keeps the frame that was compared in the oldest's place.
+    fn remember(&mut self) {
         let heard = &mut self.past[self.turn];
-        heard.microphone.copy_from_slice(microphone);
+        heard.expected.copy_from(&self.expected);
+        heard.error.copy_from(&self.now.error);
         heard.near.copy_from_slice(&self.near);
         self.turn = (self.turn + 1) % AGAIN;
         self.known = (self.known + 1).min(AGAIN);
@@ -355,6 +358,25 @@ kernels! {
         }
     }
 
+    fn add(more: &Spectrum, sum: &mut Spectrum) {
+        let n = more.re.len();
+        let (re, im, more_re, more_im) = (&mut sum.re[..n], &mut sum.im[..n], &more.re[..n], &more.im[..n]);
+        for k in 0..n {
+            re[k] += more_re[k];
+            im[k] += more_im[k];
+        }
+    }
+
+    /// Leaves `from` less what is in `difference` there.
+    fn subtract(from: &Spectrum, difference: &mut Spectrum) {
+        let n = from.re.len();
+        let (re, im, from_re, from_im) = (&mut difference.re[..n], &mut difference.im[..n], &from.re[..n], &from.im[..n]);
+        for k in 0..n {
+            re[k] = from_re[k] - re[k];
+            im[k] = from_im[k] - im[k];
+        }
+    }
+
     /// Half of the expected echo's power is that of the frame before. No bin counts more than 1, however well the filter did
     /// in it: else that would be remembered for long when it does no more.
     fn liken(expected: &Spectrum, error: &Spectrum, near: &[f32]) -> Likeness {
@@ -427,6 +449,12 @@ kernels! {
     }
 }
 
+impl Heard {
+    fn new(bins: usize) -> Self {
+        Self { expected: Spectrum::new(bins), error: Spectrum::new(bins), near: vec![0.0; bins] }
+    }
+}
+
 /// What a partition learns from: a row of the far end, and an innovation.
 struct Row<'a> {
     xr: &'a [f32],
@@ -473,7 +501,7 @@ mod tests {
             filter.predict(far, 0, &mut echo);
             let error: Vec<f32> = microphone.iter().zip(&echo).map(|(heard, echo)| heard - echo).collect();
             filter.compare(far, 0, &error);
-            filter.update(far, 0, &microphone, 1.0, 0.0);
+            filter.update(far, 0, 1.0, 0.0);
         }
     }
 
