@@ -7,6 +7,8 @@
 //! SPEECH holds WAV files at 16 kHz. For each codec, network and file OUT gets a folder with `reference.wav`, what a
 //! receiver without a network gives, and what each engine makes of the same packets: `ENGINE@SETTING.wav`, of which sample 0
 //! is when the first packet was sent; and `told.json` with what the engines say of themselves. All at 16 kHz.
+//! Beside that `OUT/alone/N % K.M` has what becomes of file K where N % of the packets are lost, each by itself, in draw M: by
+//! each way of concealing them.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -15,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pico_args::Arguments;
 use serde_json::json;
-use soft_phone_benches::receive::{Codec, ENGINES, Sent, TRACES, Trace, create, trace};
+use soft_phone_benches::receive::{Codec, ENGINES, Sent, TRACES, Trace, create, losses, trace};
 use soft_phone_benches::voice::{down, read, up, write};
 
 /// Of the files, Hz.
@@ -25,7 +27,11 @@ const PHASE_MS: f64 = 4.0;
 /// What is played behind the last packet, ms.
 const TAIL_MS: f64 = 1_000.0;
 /// How both engines trade delay, 1 being what they do unless told.
-const SETTINGS: [(&str, &[f64]); 2] = [("ours", &[0.3, 1.0, 3.0]), ("neteq", &[1.0, 2.0, 3.0])];
+const SETTINGS: [(&str, &[f64]); 2] = [("ours", &[0.2, 1.0, 2.5]), ("neteq", &[1.0, 2.0, 3.0])];
+
+/// Percent of the packets that are lost where concealment alone is compared, and how often they are drawn.
+const LOST: [u32; 4] = [5, 11, 18, 30];
+const DRAWS: u64 = 3;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -39,11 +45,15 @@ fn main() -> ExitCode {
     }
 }
 
-/// One row of the work: a codec, a network and a file of speech.
+/// One row of the work: a file of speech, and a codec and a network.
 struct Case {
-    codec: (&'static str, Codec),
-    network: &'static str,
     speech: usize,
+    what: What,
+}
+
+enum What {
+    Network { codec: (&'static str, Codec), network: &'static str },
+    Alone { lost: u32, draw: u64 },
 }
 
 fn run(mut arguments: Arguments) -> Result<()> {
@@ -62,14 +72,30 @@ fn run(mut arguments: Arguments) -> Result<()> {
     for codec in Codec::ALL {
         for (number, network) in TRACES.into_iter().enumerate() {
             if !short || number % 4 == 3 {
-                cases.extend((0..files.len()).map(|speech| Case { codec, network, speech }));
+                let what = |speech| Case { speech, what: What::Network { codec, network } };
+                cases.extend((0..files.len()).map(what));
             }
+        }
+    }
+    for lost in LOST {
+        for draw in 0..if short { 1 } else { DRAWS } {
+            cases.extend((0..files.len()).map(|speech| Case { speech, what: What::Alone { lost, draw } }));
         }
     }
     let next = AtomicUsize::new(0);
     let work = || -> Result<()> {
         while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-            run_case(case, &files[case.speech], &out)?;
+            let (speech, rate) = read(&files[case.speech])?;
+            if rate != RATE {
+                return Err(format!("{}: {rate} Hz, not {RATE}", files[case.speech].display()).into());
+            }
+            match case.what {
+                What::Network { codec, network } => through(network, codec, case.speech, &speech, &out)?,
+                What::Alone { lost, draw } => {
+                    let folder = out.join(format!("alone/{lost} % {}.{draw}", case.speech));
+                    conceal(f64::from(lost) / 100.0, draw + DRAWS * case.speech as u64, &speech, &folder)?;
+                }
+            }
         }
         Ok(())
     };
@@ -80,16 +106,12 @@ fn run(mut arguments: Arguments) -> Result<()> {
     })
 }
 
-fn run_case(case: &Case, file: &Path, out: &Path) -> Result<()> {
-    let (name, codec) = case.codec;
-    let (speech, rate) = read(file)?;
-    if rate != RATE {
-        return Err(format!("{}: {rate} Hz, not {RATE}", file.display()).into());
-    }
-    let packets = Sent::all(codec, &to(&speech, codec.rate()))?;
+/// Speech through a network into each engine.
+fn through(network: &str, (name, codec): (&str, Codec), number: usize, speech: &[f32], out: &Path) -> Result<()> {
+    let packets = Sent::all(codec, &to(speech, codec.rate()))?;
     // Each file meets another stretch of the network.
-    let trace = trace(case.network, case.speech as u64 + 1, packets.len()).ok_or("no such network")?;
-    let folder = out.join(name).join(format!("{} {}", case.network, case.speech));
+    let trace = trace(network, number as u64 + 1, packets.len()).ok_or("no such network")?;
+    let folder = out.join(name).join(format!("{network} {number}"));
     std::fs::create_dir_all(&folder)?;
     write(&folder.join("reference.wav"), &from(&Sent::decoded(codec, &packets)?, codec.rate()), RATE)?;
     let mut told = serde_json::Map::new();
@@ -104,6 +126,35 @@ fn run_case(case: &Case, file: &Path, out: &Path) -> Result<()> {
         }
     }
     Ok(std::fs::write(folder.join("told.json"), serde_json::to_string_pretty(&told)?)?)
+}
+
+/// Speech of which a share of the packets is lost and nothing else happens: `CODEC-sent.wav`, and what is heard with silence in
+/// their place, as each engine conceals what has no concealment of its own, and by Opus' own.
+fn conceal(share: f64, seed: u64, speech: &[f32], folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let trace = losses(share, seed + 1, speech.len() * 50 / RATE as usize);
+    for (name, codec) in [("l16", Codec::L16), ("pcmu", Codec::Pcmu), ("g722", Codec::G722), ("opus", Codec::OpusAlone)]
+    {
+        let save = |what: &str, samples: &[f32]| {
+            write(&folder.join(format!("{name}-{what}.wav")), &from(samples, codec.rate()), RATE)
+        };
+        let packets = Sent::all(codec, &to(speech, codec.rate()))?;
+        let sent = Sent::decoded(codec, &packets)?;
+        save("sent", &sent)?;
+        match codec {
+            Codec::OpusAlone => save("own", &Sent::concealed(codec, &packets, &trace)?)?,
+            Codec::L16 => {
+                let packet =
+                    |(sent, arrival): (&[f32], &Option<f64>)| arrival.map_or(vec![0.0; sent.len()], |_| sent.to_vec());
+                let silence: Vec<f32> = sent.chunks(codec.rate() as usize / 50).zip(&trace).flat_map(packet).collect();
+                save("silence", &silence)?;
+                save("neteq", &play("neteq", codec, 1.0, &packets, &trace)?.0)?;
+            }
+            _ => {}
+        }
+        save("ours", &play("ours", codec, 1.0, &packets, &trace)?.0)?;
+    }
+    Ok(())
 }
 
 /// What is heard, and what the engine says of it.

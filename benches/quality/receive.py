@@ -65,15 +65,16 @@ def places(sent, heard):
     return np.array(found)
 
 
-def pesq_of(sent, heard):
-    """The mean over pieces of 4 s."""
+def pesq_of(sent, heard, band="wb"):
+    """The mean over pieces of 4 s; wide-band as it is, narrow-band at 8 kHz."""
     values, length = [], 4 * RATE
     heard = np.concatenate([heard, np.zeros(FARTHEST)])
     for at in range(0, len(sent) - length + 1, length):
         piece, area = sent[at : at + length], heard[at : at + length + FARTHEST]
         late = int(np.argmax(fftconvolve(area, piece[::-1], "valid")))
         try:
-            values.append(pesq(RATE, piece.astype(np.float32), area[late : late + length].astype(np.float32), "wb"))
+            pair = [part if band == "wb" else resample_poly(part, 1, 2) for part in (piece, area[late : late + length])]
+            values.append(pesq(RATE if band == "wb" else RATE // 2, *(part.astype(np.float32) for part in pair), band))
         except PesqError:
             pass  # nobody speaks there
     return np.mean(values) if values else np.nan
@@ -170,6 +171,49 @@ def table(codec, cases, other, delay):
     return everything
 
 
+# Ways of concealing, in the order of their columns, and those of which PESQ tells how robust they are.
+ALONE = {
+    "l16-sent": "L16 as sent", "l16-silence": "L16, silence", "l16-neteq": "L16, `neteq`", "l16-ours": "L16, ours",
+    "opus-sent": "Opus as sent", "opus-own": "Opus, its own", "opus-ours": "Opus, ours", "pcmu-ours": "PCMU, ours", "g722-ours": "G.722, ours",
+}
+ROBUST = ["l16-ours", "pcmu-ours", "g722-ours", "opus-own", "opus-ours"]
+# MOS of each R by ITU-T G.107, Annex B, where it rises with it.
+R = np.linspace(7, 100, 931)
+MOS = 1 + 0.035 * R + 7e-6 * R * (R - 60) * (100 - R)
+
+
+def alone(folder):
+    """Of one draw of losses by each way of concealing them: PLCMOS; and the impairment of loss, in R of ITU-T G.107, that
+    narrow-band PESQ (P.862.1) tells, as ITU-T P.834 takes it."""
+    plcmos = score.plcmos = getattr(score, "plcmos", None) or Plcmos()
+    load = lambda name: soundfile.read(folder / f"{name}.wav")[0]
+    impairment = {}
+    for name in ROBUST:
+        sent = load(f"{name.split('-')[0]}-sent")
+        impairment[name] = R[-1] - np.interp(pesq_of(sent, load(name), "nb"), MOS, R)
+    return {name: plcmos(load(name)) for name in ALONE}, impairment
+
+
+def concealment(out):
+    """A table of PLCMOS over loss, and each codec's robustness against it: the share of PCMU's Bpl of G.107 that it has."""
+    folders = sorted((out / "alone").iterdir(), key=lambda folder: int(folder.name.split()[0]))
+    with ProcessPoolExecutor() as pool:
+        scores = list(pool.map(alone, folders))
+    rows, robustness = defaultdict(list), defaultdict(list)
+    for folder, (figures, impairment) in zip(folders, scores):
+        lost = int(folder.name.split()[0])
+        rows[lost].append(figures)
+        for name, lowered in impairment.items():
+            robustness[name].append(lost * (95 - lowered) / lowered)
+    print("\n| lost, % | " + " | ".join(ALONE.values()) + " |")
+    print("|---|" + "--:|" * len(ALONE))
+    for lost, figures in rows.items():
+        print(f"| {lost} | " + " | ".join(f"{np.mean([row[name] for row in figures]):.2f}" for name in ALONE) + " |")
+    usual = np.median(robustness["pcmu-ours"])
+    shares = (f"{ALONE[name]} {np.median(values) / usual:.2f}" for name, values in robustness.items())
+    print("\nRobustness against loss (Bpl of G.107) by narrow-band PESQ, that of PCMU being 1: " + ", ".join(shares) + ".")
+
+
 def report(out, target):
     curves = {}
     codecs = cases_of(out)
@@ -183,6 +227,7 @@ def report(out, target):
         print("; ".join(f"{engine} " + ", ".join(f"{x:.0f} ms {y:.2f}" for x, y in sorted(points)) for engine, points in curves[codec].items()) + ".")
         gaps = [mean(everything, name, "delay") - mean(everything, name, "told") for name in NAMES]
         print(f"The engines themselves tell {gaps[0]:+.0f} and {gaps[1]:+.0f} ms less (ours, `neteq`).")
+    concealment(out)
     draw(target, curves)
 
 

@@ -12,7 +12,7 @@ mod trace;
 use crate::voice::Error;
 
 pub use sender::{Codec, Sent};
-pub use trace::{TRACES, Trace, trace};
+pub use trace::{TRACES, Trace, losses, trace};
 
 /// All engines, in the order of the tables.
 pub const ENGINES: [&str; 2] = ["ours", "neteq"];

@@ -95,9 +95,27 @@ pub fn trace(name: &str, seed: u64, packets: usize) -> Option<Trace> {
     Some(trace.collect())
 }
 
+/// The trace of a network that does nothing but lose a share of the packets, each by itself; not the first half second's.
+#[must_use]
+pub fn losses(share: f64, seed: u64, packets: usize) -> Trace {
+    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    (0..10).for_each(|_| {
+        random.next();
+    });
+    (0..packets).map(|k| (random.next() >= share || k < 25).then_some(20.0 * k as f64)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_lost_is_the_share_that_was_asked_for() {
+        let found = losses(0.18, 5, 20_000);
+        let lost = found.iter().filter(|arrival| arrival.is_none()).count() as f64 / 20_000.0;
+        assert!((lost - 0.18).abs() < 0.01, "{lost}");
+        assert_eq!((found[24], found.iter().flatten().last()), (Some(480.0), Some(&399_980.0)));
+    }
 
     #[test]
     fn a_network_loses_and_delays_as_its_name_says() {
