@@ -18,7 +18,7 @@ pub struct JitterConfig {
 
 impl Default for JitterConfig {
     fn default() -> Self {
-        Self { max_playout_delay_ms: 500.0, min_playout_delay_ms: 0.0, late_packet_ms: 25.0 }
+        Self { max_playout_delay_ms: 500.0, min_playout_delay_ms: 0.0, late_packet_ms: 40.0 }
     }
 }
 

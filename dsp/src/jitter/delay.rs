@@ -227,7 +227,7 @@ mod tests {
             });
             aimed[2_999] - delay
         };
-        assert_eq!((share(20.0), share(400.0)), (15.0, 0.0));
+        assert_eq!((share(20.0), share(600.0)), (15.0, 0.0));
     }
 
     #[test]
