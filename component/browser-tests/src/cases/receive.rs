@@ -16,6 +16,8 @@ const RECEIVED: &str = "probe.phone().diagnostics().voice[0].received";
 const GAP_MS: f32 = 200.0;
 /// Below this there is no sound, dBFS: `hum` is above −35 at its softest.
 const SILENCE_DBFS: f32 = -55.0;
+/// The most of real time that it may take to receive, decoder included, on a machine that has other work.
+const MOST_LOAD: f64 = 0.1;
 /// Why the phone gives ours up on a machine that does not keep up.
 const TOO_SLOW: &str = "audio falls behind the clock";
 /// How often a call is made before the machine is too slow for the case.
@@ -90,6 +92,14 @@ async fn codec_of(rig: &Rig, kind: Kind, phone: &Phone, codec: &str) -> Result<b
     phone.until(&format!("{RECEIVED}.jitterBuffer === 'rust' || {RECEIVED}.reason")).await?;
     let sound = phone.record(7.0).await?;
     phone.until(&format!("probe.fired('quality').at(-1)?.jitterBuffer === 'rust' || {RECEIVED}.reason")).await?;
+    // What a look tells is in steps of a millisecond, which are right in the mean.
+    let mean = format!(
+        "const loads = [];
+         const from = performance.now();
+         await probe.until(() => loads.push({RECEIVED}.load) && performance.now() > from + 5000, 8000);
+         return loads.reduce((sum, load) => sum + load, 0) / loads.length"
+    );
+    let load = phone.browser.run(&mean, Value::Null).await?.as_f64().unwrap_or(f64::NAN);
     let quality = phone.browser.run("return probe.fired('quality').at(-1)", Value::Null).await?;
     let received = phone.browser.run(&format!("return {RECEIVED}"), Value::Null).await?;
     if received["reason"] == json!(TOO_SLOW) {
@@ -100,7 +110,8 @@ async fn codec_of(rig: &Rig, kind: Kind, phone: &Phone, codec: &str) -> Result<b
     ensure!(received["jitterBuffer"] == json!("rust"), "{received}");
     let likeness = sound.is_echo(rig)?;
     println!(
-        "{kind:?}, {codec} by our own jitter buffer: correlation {:.2}, {:.0} % found, one-way delay {:.0} ms, {:.0} dBFS; {received}",
+        "{kind:?}, {codec} by our own jitter buffer: {:.2} % of real time; correlation {:.2}, {:.0} % found, one-way delay {:.0} ms, {:.0} dBFS; {received}",
+        load * 100.0,
         likeness.correlation,
         likeness.found * 100.0,
         likeness.delay_ms / 2.0,
@@ -110,6 +121,7 @@ async fn codec_of(rig: &Rig, kind: Kind, phone: &Phone, codec: &str) -> Result<b
     let (delay, mos) = (quality["playoutDelayMs"].as_f64(), quality["mos"].as_f64());
     ensure!(delay > Some(0.0) && delay < Some(200.0) && mos > Some(3.5), "{quality}");
     ensure!(quality["concealedPercent"].is_number(), "{quality}");
+    ensure!(load < MOST_LOAD, "{:.1} % of real time", load * 100.0);
     hang_up(phone).await?;
     Ok(true)
 }
