@@ -116,9 +116,6 @@ impl EchoCanceller {
         }
         let likeness = self.filter.compare(&self.far, self.lag, error);
         let wrong = self.watch.wrong(near, error, likeness);
-        if wrong > 0.2 {
-            self.delay.doubt();
-        }
         let moving = if self.moving { MOVING } else { CALM };
         self.filter.update(&self.far, self.lag, moving, wrong);
         if !self.suspects_echo() {

@@ -186,13 +186,6 @@ impl DelayEstimator {
         near / (far + FAINT)
     }
 
-    /// What was heard so far counts little from now on: the path has changed.
-    pub fn doubt(&mut self) {
-        if self.seen >= MEMORY {
-            self.seen = 4.0;
-        }
-    }
-
     pub fn reset(&mut self) {
         self.time.fill(0.0);
         self.cross.clear();

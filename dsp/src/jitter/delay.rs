@@ -28,6 +28,8 @@ const BLOCKS: usize = 6;
 const BLOCK_MS: f64 = 10_000.0;
 /// A sender's clock is slower when the fastest packet of a block is so much later than that of the block before: 30 ppm.
 const LAG_MS: f64 = 0.3;
+/// A packet that is so much faster than all before is none of the network: the sender's timestamps have leapt, ms.
+const LEAP_MS: f64 = 200.0;
 /// Half of what 300 ppm make of 10 s.
 const GUARD_MS: f64 = 1.5;
 
@@ -58,6 +60,12 @@ impl Window {
         }
         let place = self.sorted.partition_point(|held| *held < value);
         self.sorted.insert(place, value);
+    }
+
+    fn clear(&mut self) {
+        self.ring.clear();
+        self.sorted.clear();
+        self.at = 0;
     }
 
     /// What the transit `value` costs for which so many packets are in time, ms: delay over `least`, and the weighted share of
@@ -126,6 +134,9 @@ impl DelayEstimator {
     /// A packet with the time `stream` arrived at `arrival` and can be played at `now`, all ms.
     pub fn arrived(&mut self, arrival: f64, now: f64, stream: f64) {
         let transit = now - stream;
+        if self.window.least().is_some_and(|least| transit < least - LEAP_MS) {
+            self.forget();
+        }
         let began = *self.block_began.get_or_insert(now);
         if now - began > BLOCK_MS {
             self.fastest.rotate_right(1);
@@ -139,6 +150,15 @@ impl DelayEstimator {
         self.window.push(transit);
         self.recent.push(transit);
         self.aim(self.window.least().unwrap_or(transit));
+    }
+
+    /// What was known of transits is of another clock.
+    fn forget(&mut self) {
+        self.window.clear();
+        self.recent.clear();
+        self.fastest = [f64::INFINITY; BLOCKS];
+        self.arrival = [f64::INFINITY; 2];
+        self.target = None;
     }
 
     /// Chooses the transit to wait for; `least` counts as no delay.
@@ -214,6 +234,14 @@ mod tests {
             aimed[1_999]
         );
         assert_eq!(aimed[3_499], 5.0);
+    }
+
+    #[test]
+    fn timestamps_that_leap_are_no_delay() {
+        for leap in [250.0, 500.0, 1_000.0] {
+            let aimed = targets(1_200, |k| 5.0 + (k % 3) as f64 - if k < 600 { 0.0 } else { leap });
+            assert_eq!((aimed[599], aimed[603], aimed[1_199]), (7.0, 7.0 - leap, 7.0 - leap));
+        }
     }
 
     #[test]
