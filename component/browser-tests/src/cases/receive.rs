@@ -92,7 +92,8 @@ async fn codec_of(rig: &Rig, kind: Kind, phone: &Phone, codec: &str) -> Result<b
     phone.until(&format!("{RECEIVED}.jitterBuffer === 'rust' || {RECEIVED}.reason")).await?;
     let sound = phone.record(7.0).await?;
     phone.until(&format!("probe.fired('quality').at(-1)?.jitterBuffer === 'rust' || {RECEIVED}.reason")).await?;
-    // What a look tells is in steps of a millisecond, which are right in the mean.
+    // What a look tells is in steps of a millisecond: right in the mean where the card's period does not beat with them, as
+    // Chromium's may: between 0 and 3 % of real time there.
     let mean = format!(
         "const loads = [];
          const from = performance.now();
