@@ -8,6 +8,7 @@ for calls in a browser, where the other one is the browser's own, without a draw
   each less where it was sent, for all engines alike. Only pieces that every engine plays recognisably count. The packet
   itself, 20 ms, is not in it.
 """
+import functools
 import json
 import os
 import sys
@@ -98,9 +99,15 @@ class Plcmos:
         return self.model(np.clip(samples, -1, 1).astype(np.float32))["plcmos"]
 
 
+@functools.cache
+def scorer():
+    """One for each process."""
+    return Plcmos()
+
+
 def score(folder):
     """Figures of every engine over one case: {engine@setting: {figure: value}}."""
-    plcmos = score.plcmos = getattr(score, "plcmos", None) or Plcmos()
+    plcmos = scorer()
     load = lambda name: at_rate(*soundfile.read(folder / f"{name}.wav"))
     told = json.loads((folder / "told.json").read_text())
     sent = load("reference")
@@ -185,7 +192,7 @@ MOS = 1 + 0.035 * R + 7e-6 * R * (R - 60) * (100 - R)
 def alone(folder):
     """Of one draw of losses by each way of concealing them: PLCMOS; and the impairment of loss, in R of ITU-T G.107, that
     narrow-band PESQ (P.862.1) tells, as ITU-T P.834 takes it."""
-    plcmos = score.plcmos = getattr(score, "plcmos", None) or Plcmos()
+    plcmos = scorer()
     load = lambda name: soundfile.read(folder / f"{name}.wav")[0]
     impairment = {}
     for name in ROBUST:

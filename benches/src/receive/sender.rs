@@ -110,7 +110,7 @@ impl Sent {
                     payload
                 }
             };
-            let timestamp = k as u32 * codec.clock() / 50;
+            let timestamp = k as u32 * (codec.clock() / 50);
             Ok(Sent { sequence: k as u16, timestamp, payload_type: codec.payload_type(), payload })
         });
         packets.collect()

@@ -55,6 +55,14 @@ pub const TRACES: [&str; NETWORKS.len()] = {
 struct Random(u64);
 
 impl Random {
+    fn new(seed: u64) -> Self {
+        let mut random = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        (0..10).for_each(|_| {
+            random.next();
+        });
+        random
+    }
+
     fn next(&mut self) -> f64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 11) as f64 / (1_u64 << 53) as f64
@@ -69,10 +77,7 @@ impl Random {
 #[must_use]
 pub fn trace(name: &str, seed: u64, packets: usize) -> Option<Trace> {
     let network = NETWORKS.iter().find(|(known, _)| *known == name)?.1;
-    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    (0..10).for_each(|_| {
-        random.next();
-    });
+    let mut random = Random::new(seed);
     let (mut lost_until, mut stalled_until, mut last) = (0.0, 0.0, 0.0_f64);
     let trace = (0..packets).map(|k| {
         let sent = 20.0 * k as f64;
@@ -98,10 +103,7 @@ pub fn trace(name: &str, seed: u64, packets: usize) -> Option<Trace> {
 /// The trace of a network that does nothing but lose a share of the packets, each by itself; not the first half second's.
 #[must_use]
 pub fn losses(share: f64, seed: u64, packets: usize) -> Trace {
-    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    (0..10).for_each(|_| {
-        random.next();
-    });
+    let mut random = Random::new(seed);
     (0..packets).map(|k| (random.next() >= share || k < 25).then_some(20.0 * k as f64)).collect()
 }
 

@@ -521,6 +521,24 @@ mod tests {
     }
 
     #[test]
+    fn what_seems_wrong_is_given_up() {
+        let (mut filter, mut far) = filter();
+        learn_garbage(&mut filter, &mut far, 50);
+        let power = |filter: &KalmanFilter| filter.re.iter().chain(&filter.im).map(|x| x * x).sum::<f32>();
+        let before = power(&filter);
+        // A frame that tells nothing.
+        let mut echo = vec![0.0; FRAME];
+        far.push(&[0.0; FRAME]);
+        far.push(&[0.0; FRAME]);
+        filter.rest();
+        filter.predict(&far, 0, &mut echo);
+        filter.compare(&far, 0, &[0.0; FRAME]);
+        filter.update(&far, 0, 0.0, 1.0);
+        let kept = power(&filter) / before;
+        assert!(kept < 1.01 * (1.0 - UNLEARN).powi(2), "{kept}");
+    }
+
+    #[test]
     fn nothing_from_before_a_silence_is_learnt_once_more() {
         let (mut filter, mut far) = filter();
         learn_garbage(&mut filter, &mut far, AGAIN + 1);

@@ -18,7 +18,7 @@ const GAP_MS: f32 = 200.0;
 /// By how much our engine lowers the echo of a room, and the share of time in which it need not: a room that skips some
 /// milliseconds is another path, and Chromium's skips now and then where a core is short.
 const ERLE_DB: f32 = 20.0;
-const STRAY: f32 = 0.05;
+const STRAY: f32 = 0.03;
 /// Below this there is no sound, dBFS: `hum` is above −35 at its softest.
 const SILENCE_DBFS: f32 = -55.0;
 
