@@ -90,6 +90,7 @@ async fn codec_of(rig: &Rig, kind: Kind, phone: &Phone, codec: &str) -> Result<b
     phone.dial("600").await?;
     phone.call_is("active").await?;
     phone.until(&format!("{RECEIVED}.jitterBuffer === 'rust' || {RECEIVED}.reason")).await?;
+    comes_as(phone, codec).await?;
     let sound = phone.record(7.0).await?;
     phone.until(&format!("probe.fired('quality').at(-1)?.jitterBuffer === 'rust' || {RECEIVED}.reason")).await?;
     // What a look tells is in steps of a millisecond: right in the mean where the card's period does not beat with them, as
@@ -125,6 +126,19 @@ async fn codec_of(rig: &Rig, kind: Kind, phone: &Phone, codec: &str) -> Result<b
     ensure!(load < MOST_LOAD, "{:.1} % of real time", load * 100.0);
     hang_up(phone).await?;
     Ok(true)
+}
+
+/// That what is received is of this codec, by the browser's own statistics.
+pub(super) async fn comes_as(phone: &Phone, codec: &str) -> Result<()> {
+    const CODEC: &str = "const stats = await probe.receiver().getStats();
+        return stats.get([...stats.values()].find(it => it.type === 'inbound-rtp')?.codecId)?.mimeType";
+    phone.until(&format!("(async () => {{ {CODEC} }})()")).await?;
+    let comes = phone.browser.run(CODEC, Value::Null).await?;
+    ensure!(
+        comes.as_str().is_some_and(|comes| comes.eq_ignore_ascii_case(&format!("audio/{codec}"))),
+        "{codec}: {comes}"
+    );
+    Ok(())
 }
 
 /// Chromium.
