@@ -161,7 +161,8 @@ pub fn all() -> Vec<Case> {
         popup: closed crm outlives_pages outlives_pages_firefox;
         moving: server_cut_off_firefox address address_firefox roaming_firefox;
         isolated: chromium firefox;
-        receive: by_default older codecs codecs_firefox after_reload after_reload_firefox without;
+        receive: by_default older codecs codecs_firefox opinion_of_codec opinion_of_codec_firefox
+            after_reload after_reload_firefox without;
         voice: engines engines_firefox echo_firefox worklet_breaks worklet_breaks_firefox no_engine devices
             forty_calls;
         neural: suppresses falls_back;

@@ -16,7 +16,6 @@ use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
 use crate::asterisk::SERVER;
-use crate::namespace::CANDIDATE;
 use crate::relay::{Relay, Way, with_body};
 
 /// What becomes of the packet of sound with this number, counted from the first: so long it takes, or it is lost.
@@ -128,7 +127,8 @@ fn pass(
     losses: Arc<Mutex<Vec<Loss>>>,
     carried: Arc<AtomicU64>,
 ) -> Result<SocketAddr> {
-    let socket = std::net::UdpSocket::bind((CANDIDATE, 0))?;
+    // As Asterisk's own is: Firefox pairs its loopback address, the only one that it has here, with no other.
+    let socket = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     socket.set_nonblocking(true)?;
     let socket = Arc::new(UdpSocket::from_std(socket)?);
     let addr = socket.local_addr().context("a bound socket")?;

@@ -1,12 +1,16 @@
 //! Who buffers and conceals what is received: our own jitter buffer and decoders, or the browser's; and what becomes of a call
 //! when ours cannot go on.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use soft_phone_benches::audio::{self, RATE, longest_gap_beside, rms};
 
 use super::reload;
 use crate::browser::{Browser, Kind, Voice};
+use crate::path::{Fate, Fates, Path};
 use crate::phone::{Phone, account};
 use crate::rig::Rig;
 
@@ -149,6 +153,54 @@ pub async fn codecs(rig: &Rig) -> Result<()> {
 /// Firefox.
 pub async fn codecs_firefox(rig: &Rig) -> Result<()> {
     codecs_of(rig, Kind::Firefox).await
+}
+
+/// The opinion of ITU-T G.107 of a codec with this packet-loss robustness factor, at this delay, ms, and loss, percent.
+fn opinion(robustness: f64, delay_ms: f64, loss_percent: f64) -> f64 {
+    let late = 0.024 * delay_ms + 0.11 * (delay_ms - 177.3).max(0.0);
+    let r = 93.2 - late - 95.0 * loss_percent / (loss_percent + robustness);
+    1.0 + 0.035 * r + 7e-6 * r * (r - 60.0) * (100.0 - r)
+}
+
+/// A fifth of what comes is lost: what the phone thinks of it is what it thinks of G.722, which bears that worse than the codec
+/// that it takes for any that it does not know.
+async fn opinion_in(rig: &Rig, kind: Kind) -> Result<()> {
+    /// Percent; of which some are lost for good when the event is told.
+    const LOST: f64 = 20.0;
+    /// As `component/src/media/quality.rs` has it of G.722, and of G.711.
+    const ROBUSTNESS: [f64; 2] = [20.3, 25.1];
+    let whole: Fate = Arc::new(|_| Some(Duration::ZERO));
+    let holes: Fate = Arc::new(|packet| (packet % 5 != 4).then_some(Duration::ZERO));
+    let path = Path::open(Fates { to_phone: holes, to_server: whole }).await?;
+    let attributes = json!({ "lang": "en", "jitter-buffer": "browser", "codecs": "G722" });
+    let phone = Phone::open(rig, kind, Voice::A, attributes).await?;
+    let mut account = account("100", "pw-100");
+    account["server"] = json!([path.url()]);
+    phone.sign_in(&account).await?;
+    phone.registered().await?;
+    phone.dial("600").await?;
+    phone.call_is("active").await?;
+    comes_as(&phone, "G722").await?;
+    phone.until(&format!("probe.fired('quality').at(-1)?.lossPercent > {}", LOST - 5.0)).await?;
+    let quality = phone.browser.run("return probe.fired('quality').at(-1)", Value::Null).await?;
+    let number = |name: &str| quality[name].as_f64().with_context(|| format!("{name} in {quality}"));
+    let delay = number("playoutDelayMs")? + number("rttMs")? / 2.0;
+    let [g722, other] =
+        ROBUSTNESS.map(|robustness| opinion(robustness, delay, number("lossPercent").unwrap_or_default()));
+    println!("{kind:?}, G.722: {quality}; {g722:.2}, and {other:.2} of a codec without a name");
+    // It is told in tenths.
+    ensure!((number("mos")? - g722).abs() < 0.07 && other - g722 > 0.14, "{quality}: {g722:.2}, {other:.2}");
+    hang_up(&phone).await
+}
+
+/// Chromium.
+pub async fn opinion_of_codec(rig: &Rig) -> Result<()> {
+    opinion_in(rig, Kind::Chromium).await
+}
+
+/// Firefox.
+pub async fn opinion_of_codec_firefox(rig: &Rig) -> Result<()> {
+    opinion_in(rig, Kind::Firefox).await
 }
 
 /// The page is loaded anew in a call: ours plays in the next one, too.
