@@ -170,7 +170,7 @@ pub fn all() -> Vec<Case> {
     cases.extend(cases! { Alone;
         dial: words words_firefox;
         ring_time: chromium;
-        receive: steps steps_firefox;
+        receive: steps steps_firefox cost cost_firefox;
         // In Chromium a room that skips some milliseconds is another path for the echo: 16 to 36 dB less of it beside
         // another case, 54 to 71 alone.
         voice: overload overload_firefox cost echo;

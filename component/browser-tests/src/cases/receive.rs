@@ -4,9 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::{Value, json};
 use soft_phone_benches::audio::{self, RATE, longest_gap_beside, rms};
+use soft_phone_benches::receive::{Codec, Sent, trace};
+use soft_phone_benches::voice::down;
 
 use super::reload;
 use crate::browser::{Browser, Kind, Voice};
@@ -98,7 +100,7 @@ async fn codec_of(rig: &Rig, kind: Kind, phone: &Phone, codec: &str) -> Result<b
     let sound = phone.record(7.0).await?;
     phone.until(&format!("probe.fired('quality').at(-1)?.jitterBuffer === 'rust' || {RECEIVED}.reason")).await?;
     // What a look tells is in steps of a millisecond: right in the mean where the card's period does not beat with them, as
-    // Chromium's may: between 0 and 3 % of real time there.
+    // Chromium's may: between 0 and 3 % of real time there. `cost` measures it.
     let mean = format!(
         "const loads = [];
          const from = performance.now();
@@ -344,4 +346,96 @@ pub async fn without(rig: &Rig) -> Result<()> {
         rig.close_browsers().await;
     }
     Ok(())
+}
+
+/// The codecs whose cost is looked at: the module that has it, its number (`soft_phone_dsp::host::Codec`), what both are to take
+/// of real time at the most. Of 10 ms the jitter buffer may take 25 µs, and µ-law's decoder is nothing beside it; the whole
+/// worklet with Opus may take a fiftieth.
+const COSTS: [(Codec, &str, u8, &str, f64); 2] =
+    [(Codec::Pcmu, "receive", 0, "playing", 0.002_5), (Codec::Opus, "receive-opus", 4, "whole", 0.02)];
+
+/// Renders the packets as they arrive, none at all, and nothing without the worklet, three times and more; the least shares of real time.
+const COST: &str = "
+    const { seconds, packets, arrivals } = args;
+    const module = await WebAssembly.compile(await (await fetch(`/soft-phone/${args.module}.wasm`)).arrayBuffer());
+    const all = packets.map((packet, nth) => ({ ...packet, at: arrivals[nth], payload: Uint8Array.from(packet.payload) }));
+    const coming = all.filter(packet => packet.at !== null).sort((one, other) => one.at - other.at);
+    let figures, heard;
+    const render = async packets => {
+      const context = new OfflineAudioContext(1, seconds * 48000, 48000);
+      if (packets) {
+        await context.audioWorklet.addModule('/test/feed.js');
+        await context.audioWorklet.addModule('/soft-phone/receiver.js');
+        const node = new AudioWorkletNode(context, 'soft-phone-receiver', {
+          numberOfInputs: 1, numberOfOutputs: 1, outputChannelCount: [1], channelCount: 1, channelCountMode: 'explicit',
+          processorOptions: { module, leastDelay: 0, packets },
+        });
+        node.port.onmessage = ({ data }) => { if (packets.length) figures = data.statistics; };
+        node.connect(context.destination);
+      }
+      const before = performance.now();
+      heard = (await context.startRendering()).getChannelData(0);
+      return (performance.now() - before) / (seconds * 1000);
+    };
+    // Other work of the machine only adds to it.
+    let [nothing, idle, fed] = [Infinity, Infinity, Infinity];
+    const shares = () => ({ whole: fed - nothing, playing: fed - idle });
+    for (let i = 0; i < 3 || (i < 20 && !(shares()[args.which] <= args.most)); i++) {
+      nothing = Math.min(nothing, await render(null));
+      idle = Math.min(idle, await render([]));
+      fed = Math.min(fed, await render(coming));
+    }
+    // What the worklet tells last comes behind what it has rendered.
+    await probe.until(() => figures[6] > 0.9 * coming.length, 5000);
+    const level = Math.sqrt(heard.reduce((sum, sample) => sum + sample * sample, 0) / heard.length);
+    return { ...shares(), level, errors: figures[9], concealed: figures[4], stretched: figures[5] };";
+
+/// What it takes of the browser's time to receive: the worklet at all, and what it does with packets.
+async fn cost_in(rig: &Rig, kind: Kind) -> Result<()> {
+    const SECONDS: usize = 60;
+    let speech = audio::read(&rig.folder.join("speech-a.wav"))?;
+    let speech: Vec<f32> = speech.into_iter().cycle().take(SECONDS * RATE as usize).collect();
+    let phone = Phone::open(rig, kind, Voice::A, json!({ "lang": "en", "no-register": "" })).await?;
+    for (codec, module, number, which, most) in COSTS {
+        let speech = down(&speech, (RATE / codec.rate()) as usize);
+        let sent = Sent::all(codec, &speech).map_err(|error| anyhow!("{error}"))?;
+        let packets: Vec<Value> = sent
+            .iter()
+            .map(|packet| {
+                json!({
+                    "ssrc": 1, "codec": number, "payloadType": packet.payload_type, "sequence": packet.sequence,
+                    "timestamp": packet.timestamp, "payload": packet.payload
+                })
+            })
+            .collect();
+        // Where it conceals and where it stretches, too.
+        for network in ["clean", "loss 10 %", "jitter 60 ms"] {
+            let arrivals = trace(network, 1, sent.len()).context("no such network")?;
+            let about = json!({
+                "seconds": SECONDS, "module": module, "packets": packets, "arrivals": arrivals, "which": which, "most": most
+            });
+            let told = phone.browser.run(COST, about).await?;
+            let number = |name: &str| told[name].as_f64().with_context(|| format!("{name} in {told}"));
+            println!(
+                "{kind:?}'s worklet at 48 kHz, {codec:?}, {network}: {:.2} % of real time; what it does with packets {:.1} µs per 10 ms; {:.1} % concealed, {:.1} % stretched",
+                number("whole")? * 100.0,
+                number("playing")? * 10_000.0,
+                number("concealed")? * 100.0,
+                number("stretched")? * 100.0
+            );
+            ensure!(number("errors")? == 0.0 && number("level")? > 0.01 && number("concealed")? < 0.15, "{told}");
+            ensure!(number(which)? <= most, "{codec:?}, {network}: {told}");
+        }
+    }
+    Ok(())
+}
+
+/// Chromium.
+pub async fn cost(rig: &Rig) -> Result<()> {
+    cost_in(rig, Kind::Chromium).await
+}
+
+/// Firefox.
+pub async fn cost_firefox(rig: &Rig) -> Result<()> {
+    cost_in(rig, Kind::Firefox).await
 }
