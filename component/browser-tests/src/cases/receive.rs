@@ -288,9 +288,7 @@ async fn steps_of(rig: &Rig, kind: Kind) -> Result<()> {
     let attributes = json!({ "lang": "en", "jitter-buffer": "rust", "processing": "browser" });
     let phone = dial_echo(rig, kind, attributes.clone()).await?;
     phone.browser.run("probe.source = 'hum'", Value::Null).await?;
-    // Firefox under an overload is slow to tell of anything, its element's events included.
-    let overload = (kind == Kind::Chromium).then_some("await probe.overload()");
-    for last in std::iter::once("await probe.sabotage()").chain(overload) {
+    for last in ["await probe.sabotage()", "await probe.overload()"] {
         phone.browser.run("probe.phone().jitterBuffer = 'rust'", Value::Null).await?;
         phone.dial("600").await?;
         phone.call_is("active").await?;
