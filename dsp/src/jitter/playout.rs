@@ -63,7 +63,7 @@ pub(crate) struct Playout {
     fading: Option<usize>,
     /// What that one gives, 10 ms at the card's rate.
     faded: Vec<f32>,
-    /// Concealment in the frame that is being made, ms.
+    /// Concealment that was made for this frame, ms; codecs make whole frames of their own.
     concealed_ms: f64,
 }
 

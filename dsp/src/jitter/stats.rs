@@ -61,6 +61,8 @@ pub(crate) struct Counts {
     wait_sum: f64,
     played_ms: f64,
     concealed_ms: f64,
+    /// Concealment that is made and not played yet: codecs conceal whole frames.
+    ahead_ms: f64,
     stretched_ms: f64,
 }
 
@@ -75,12 +77,16 @@ impl Counts {
             wait_sum: 0.0,
             played_ms: 0.0,
             concealed_ms: 0.0,
+            ahead_ms: 0.0,
             stretched_ms: 0.0,
         }
     }
 
-    /// A frame of 10 ms was played, so late and with so much concealment in it.
-    pub fn played(&mut self, delay_ms: f64, concealed_ms: f64) {
+    /// A frame of 10 ms was played, so late; so much concealment was made for it and for those behind it.
+    pub fn played(&mut self, delay_ms: f64, made_ms: f64) {
+        self.ahead_ms += made_ms;
+        let concealed_ms = self.ahead_ms.min(10.0);
+        self.ahead_ms -= concealed_ms;
         self.frames += 1;
         self.stats.is_playing = true;
         self.delay_sum += delay_ms;
@@ -123,5 +129,24 @@ impl Counts {
             stretched_share: (self.stretched_ms / played) as f32,
             ..self.stats
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_concealed_counts_when_it_is_played() {
+        let mut counts = Counts::new();
+        let share = |counts: &Counts| counts.stats().concealed_share;
+        counts.played(0.0, 20.0);
+        assert_eq!(share(&counts), 1.0);
+        counts.played(0.0, 0.0);
+        assert_eq!(share(&counts), 1.0);
+        counts.played(0.0, 0.0);
+        counts.played(0.0, 0.0);
+        assert_eq!(share(&counts), 0.5);
+        assert!(counts.stats().recent_concealed_share <= 0.01);
     }
 }
