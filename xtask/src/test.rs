@@ -123,11 +123,11 @@ pub fn run(paths: &Paths) -> Result<()> {
 }
 
 /// Sends the SIP core `cases` broken messages, with more options for `sip/examples/fuzz`; it prints the case that fails.
-/// Without options the voice engine and the decoders get their share of hostile audio and payloads too.
+/// Without options voice engine, decoders and jitter buffer get their share of hostile audio, payloads and streams too.
 ///
 /// # Errors
-/// When the core panics, hangs or takes too much memory, or voice engine or decoders panic or let something out that
-/// they must not.
+/// When the core panics, hangs or takes too much memory, or one of the others panics or lets something out that it must
+/// not.
 pub fn fuzz(paths: &Paths, cases: u64, options: &[OsString]) -> Result<()> {
     let run = |package, cases: u64, options: &[OsString]| {
         let mut cargo = process::cargo();
@@ -139,8 +139,14 @@ pub fn fuzz(paths: &Paths, cases: u64, options: &[OsString]) -> Result<()> {
         return Ok(());
     }
     run("soft-phone-dsp", (cases / MESSAGES_PER_TALK).max(1), &[])?;
-    run("soft-phone-dsp", (cases / MESSAGES_PER_CALL).max(1), &["--target".into(), "codecs".into()])?;
-    run("soft-phone-opus", (cases / MESSAGES_PER_CALL).max(1), &[])
+    let received = (cases / MESSAGES_PER_CALL).max(1);
+    // Each of its rounds is five packets and two pulls.
+    let streams = (received / 10).max(1);
+    let jitter = ["--target".into(), "jitter".into()];
+    run("soft-phone-dsp", received, &["--target".into(), "codecs".into()])?;
+    run("soft-phone-dsp", streams, &jitter)?;
+    run("soft-phone-opus", received, &[])?;
+    run("soft-phone-opus", streams, &jitter)
 }
 
 /// Licences, sources, bans; and advisories when their database can be reached.
