@@ -347,10 +347,10 @@ pub async fn without(rig: &Rig) -> Result<()> {
 }
 
 /// The codecs whose cost is looked at: the module that has it, its number (`soft_phone_dsp::host::Codec`), what both are to take
-/// of real time at the most. Of 10 ms the jitter buffer may take 25 µs, and µ-law's decoder is nothing beside it; the whole
-/// worklet with Opus may take a fiftieth.
+/// of real time at the most. Of 10 ms the jitter buffer is to take 25 µs, and µ-law's decoder is nothing beside it; twice that
+/// is for machines that are slower. The whole worklet with Opus may take a fiftieth.
 const COSTS: [(Codec, &str, u8, &str, f64); 2] =
-    [(Codec::Pcmu, "receive", 0, "playing", 0.002_5), (Codec::Opus, "receive-opus", 4, "whole", 0.02)];
+    [(Codec::Pcmu, "receive", 0, "playing", 0.005), (Codec::Opus, "receive-opus", 4, "whole", 0.02)];
 
 /// Renders the packets as they arrive, none at all, and nothing without the worklet, three times and more; the least shares of real time.
 const COST: &str = "
