@@ -4,6 +4,8 @@ use serde::Serialize;
 
 /// Delays are counted in bins of 1 ms up to this many.
 const BINS: usize = 2_048;
+/// The frames that a codec conceals with, ms.
+const CODEC_FRAME_MS: f64 = 20.0;
 
 /// Figures since the beginning. Delays are those from a packet's timestamp to the loudspeaker, less that of the fastest
 /// packet of the last minute: what the buffer and the network's jitter add.
@@ -86,7 +88,8 @@ impl Counts {
     pub fn played(&mut self, delay_ms: f64, made_ms: f64) {
         self.ahead_ms += made_ms;
         let concealed_ms = self.ahead_ms.min(10.0);
-        self.ahead_ms -= concealed_ms;
+        // Of what was made some may be cut off again and never be played: no more than a codec's frame is waiting.
+        self.ahead_ms = (self.ahead_ms - concealed_ms).min(CODEC_FRAME_MS);
         self.frames += 1;
         self.stats.is_playing = true;
         self.delay_sum += delay_ms;
@@ -148,5 +151,13 @@ mod tests {
         counts.played(0.0, 0.0);
         assert_eq!(share(&counts), 0.5);
         assert!(counts.stats().recent_concealed_share <= 0.01);
+    }
+
+    #[test]
+    fn what_is_cut_off_again_is_not_concealed_for_ever() {
+        let mut counts = Counts::new();
+        (0..50).for_each(|_| counts.played(0.0, 20.0));
+        (0..50).for_each(|_| counts.played(0.0, 0.0));
+        assert!((counts.stats().concealed_share - 0.52).abs() < 1e-6, "{}", counts.stats().concealed_share);
     }
 }
