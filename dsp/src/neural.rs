@@ -1,21 +1,22 @@
 //! Suppression of noise and residual echo by a small recurrent network: one gain for each band, 10 ms at a time.
 //!
-//! The network sees the logarithmic band powers of what the linear canceller leaves, of the echo that it took out and of
-//! the far end, each against its own running level, and how far each band of the first is above its floor. It answers with
-//! two gains for each of 64 bands: one that keeps speech alone, one that keeps speech and noise but no echo, and the
-//! probability of speech. It is causal and has no look-ahead.
+//! The network sees the spectrum of what the linear canceller leaves, and how much there is in it of the echo that was
+//! taken out and of the far end. It answers with two gains for each of 129 bands: one that keeps speech alone, one that keeps
+//! speech and noise but no echo, and the probability of speech. It is causal and has no look-ahead.
 //! `dsp/training` makes the weights.
 
 mod features;
+mod layers;
 mod network;
-mod product;
+mod weights;
 
-pub use network::{Network, NetworkError};
+pub use weights::{Network, NetworkError};
 
 use std::sync::Arc;
 
-use features::{BANDS, Features};
-use network::State;
+use features::Features;
+use network::{Seen, State};
+use weights::{BANDS, INPUTS};
 
 /// What the far end contributed to a frame: powers of the bins, 50 Hz apart.
 #[derive(Clone, Copy, Debug)]
@@ -31,42 +32,38 @@ pub(crate) struct EchoPowers<'a> {
 pub(crate) struct NeuralSuppressor {
     features: Features,
     state: State,
-    input: Vec<f32>,
-    output: Vec<f32>,
-    bands: Vec<f32>,
+    seen: Box<Seen>,
+    speech: [f32; BANDS],
+    both: [f32; BANDS],
     least: f32,
 }
 
 impl NeuralSuppressor {
-    /// For spectra of `rate` Hz. Noise is left at the gain `least` (amplitude; 1: not suppressed at all), residual echo is
-    /// not.
-    pub fn new(rate: u32, network: Arc<Network>, least: f32) -> Self {
-        let state = State::new(network);
-        Self {
-            features: Features::new(rate),
-            input: vec![0.0; features::INPUTS],
-            output: vec![0.0; state.outputs()],
-            bands: vec![0.0; BANDS],
-            state,
+    /// For frames of `rate` Hz; `None` when they cannot be transformed. Noise is left at the gain `least` (amplitude; 1: not
+    /// suppressed at all), residual echo is not.
+    pub fn new(rate: u32, network: Arc<Network>, least: f32) -> Option<Self> {
+        Some(Self {
+            features: Features::new(rate)?,
+            state: State::new(network),
+            seen: Box::new([[0.0; INPUTS]; BANDS + 6]),
+            speech: [0.0; BANDS],
+            both: [0.0; BANDS],
             least,
-        }
+        })
     }
 
-    /// Takes a frame whose bins have the powers `|E|²` and writes the gain of each bin that leaves speech and noise, but no
-    /// echo; as many of both.
-    pub fn echo_gains(&mut self, power: &[f32], echo: Option<EchoPowers>, gains: &mut [f32]) {
-        self.features.extract(power, echo, &mut self.input);
-        self.state.run(&self.input, &mut self.output);
-        self.features.spread(&self.output[BANDS..2 * BANDS], gains);
+    /// Takes the next frame (10 ms) of what the linear canceller left and writes the gain of each bin that leaves speech and
+    /// noise, but no echo.
+    pub fn echo_gains(&mut self, frame: &[f32], echo: Option<EchoPowers>, gains: &mut [f32]) {
+        self.features.extract(frame, echo, &mut self.seen);
+        self.state.run(&self.seen, &mut self.speech, &mut self.both);
+        self.features.spread(&self.both, gains);
     }
 
     /// Writes the gains of the same frame's bins that leave, of what is no echo, the speech.
-    pub fn noise_gains(&mut self, gains: &mut [f32]) {
-        let (speech, rest) = self.output.split_at(BANDS);
-        for ((band, speech), both) in self.bands.iter_mut().zip(speech).zip(rest) {
-            *band = (speech / both.max(1e-6)).min(1.0);
-        }
-        self.features.spread(&self.bands, gains);
+    pub fn noise_gains(&self, gains: &mut [f32]) {
+        let bands = std::array::from_fn(|band| (self.speech[band] / self.both[band].max(1e-6)).min(1.0));
+        self.features.spread(&bands, gains);
     }
 
     /// Leaves noise at the gain `least` from now on.
@@ -81,15 +78,13 @@ impl NeuralSuppressor {
 
     /// Probability that the last frame had speech of the near end, 0 to 1.
     pub fn speech_probability(&self) -> f32 {
-        self.output[2 * BANDS]
+        self.state.voice()
     }
 
     /// Forgets the signal so far.
     pub fn reset(&mut self) {
         self.features.reset();
         self.state.reset();
-        self.output.fill(0.0);
-        self.bands.fill(0.0);
     }
 }
 

@@ -1,4 +1,5 @@
-//! Short-time spectra: 10 ms hop, 20 ms transform, so that bins are 50 Hz apart at every rate.
+//! Short-time spectra: 10 ms hop, 20 ms transform, so that bins are 50 Hz apart at every rate. (The network has a window of
+//! its own, of which nothing is made again.)
 //!
 //! The window has 19 ms: square-root Hann slopes of 9 ms around 1 ms of one, the same for analysis and synthesis, so that
 //! an unchanged spectrum gives the signal back. The overlap, 9 ms, is all the delay there is.
@@ -54,9 +55,13 @@ pub(crate) struct Analyzer {
 impl Analyzer {
     /// For `rate` Hz; `None` when 20 ms at that rate cannot be transformed.
     pub fn new(rate: u32) -> Option<Self> {
-        let fft = RealFft::new((rate / 50) as usize)?;
-        let window = window(rate);
-        Some(Self { fft, history: vec![0.0; window.len()], time: vec![0.0; (rate / 50) as usize], window })
+        Self::with_window(window(rate), (rate / 50) as usize)
+    }
+
+    /// For any window and a transform of `size`, at least as long; `None` when that cannot be transformed.
+    pub fn with_window(window: Vec<f32>, size: usize) -> Option<Self> {
+        let fft = RealFft::new(size)?;
+        Some(Self { fft, history: vec![0.0; window.len()], time: vec![0.0; size], window })
     }
 
     /// Takes the next frame (10 ms) and writes the spectrum of the window that ends with it.

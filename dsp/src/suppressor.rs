@@ -19,8 +19,6 @@ const CAUTION: f32 = 1.5;
 const ALONE: f32 = 20.0;
 /// From this probability on the network hears the near end.
 const HEARD: f32 = 0.125;
-/// The network is never quite sure of speech: so much of its gain for noise is taken for all.
-const SURE: f32 = 1.3;
 /// A bin stands out at this ratio to the residual echo.
 const STANDING_OUT: f32 = 3.0;
 /// The share of bins that do so by chance, and the share above it that speech brings.
@@ -95,8 +93,8 @@ impl Suppressor {
     }
 
     /// The network for noise and residual echo together.
-    pub fn set_neural(&mut self, neural: NeuralSuppressor) {
-        self.neural = Some(neural);
+    pub fn set_neural(&mut self, neural: Option<NeuralSuppressor>) {
+        self.neural = neural;
     }
 
     /// Whether there is a network.
@@ -137,7 +135,7 @@ impl Suppressor {
             self.echo_spectrum.power_into(&mut self.echo_power);
         }
         if noise == Some(NoiseEngine::Neural) && self.neural.is_some() {
-            self.run_network(canceller);
+            self.run_network(frame, canceller);
         } else {
             if let Some(canceller) = canceller {
                 self.suppress_echo(canceller);
@@ -161,10 +159,10 @@ impl Suppressor {
     ///
     /// Against echo the network's count; while it hears no near end, the estimated residual echo lowers them further.
     /// Against noise both engines' count, which know other things.
-    fn run_network(&mut self, canceller: Option<&EchoCanceller>) {
+    fn run_network(&mut self, frame: &[f32], canceller: Option<&EchoCanceller>) {
         let Some(neural) = &mut self.neural else { return };
         let echo = canceller.map(|canceller| EchoPowers { estimate: &self.echo_power, far: canceller.far_power() });
-        neural.echo_gains(&self.power, echo, &mut self.echo_gains);
+        neural.echo_gains(frame, echo, &mut self.echo_gains);
         neural.noise_gains(&mut self.noise_gains);
         let least = neural.least();
         self.near = neural.speech_probability().max(RELEASE * self.near);
@@ -278,8 +276,7 @@ kernels! {
         let n = gains.len();
         let (echo, noise) = (&echo[..n], &noise[..n]);
         for k in 0..n {
-            let noise = (SURE * noise[k]).min(1.0);
-            gains[k] = (noise * (echo[k] * gains[k]).sqrt()).max(least * echo[k]);
+            gains[k] = (noise[k] * (echo[k] * gains[k]).sqrt()).max(least * echo[k]);
         }
     }
 

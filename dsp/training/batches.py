@@ -1,15 +1,16 @@
-"""Endless seeded batches of spectra: speech, noise and residual echo mixed anew each time."""
+"""Endless seeded batches of audio: speech, noise and residual echo mixed anew each time."""
 import itertools
 import multiprocessing
 import queue
 from pathlib import Path
 
 import numpy as np
+import scipy.fft
 import scipy.signal as signal
 
-import features as f
-
-RATE = f.RATE
+RATE, FRAME = 16_000, 160
+# Bins of a filter's gains, and its taps.
+BINS, TAPS = 257, 129
 
 
 class Clips:
@@ -51,15 +52,21 @@ def room(rng):
 
 def tilt(rng, strength):
     """A smooth random gain for each bin, dB within ± strength."""
-    points = np.concatenate([[0], np.sort(rng.uniform(1, f.BINS - 1, 3)), [f.BINS - 1]])
-    return 10 ** (np.interp(np.arange(f.BINS), points, rng.uniform(-strength, strength, 5)) / 20).astype(np.float32)
+    points = np.concatenate([[0], np.sort(rng.uniform(1, BINS - 1, 3)), [BINS - 1]])
+    return 10 ** (np.interp(np.arange(BINS), points, rng.uniform(-strength, strength, 5)) / 20)
+
+
+def filtered(audio, gains):
+    """A filter of linear phase: all of a batch are as late."""
+    answer = np.roll(scipy.fft.irfft(gains, 2 * BINS - 2), TAPS // 2)[:TAPS] * np.hanning(TAPS + 2)[1:-1]
+    return signal.oaconvolve(audio, answer)[: len(audio)].astype(np.float32)
 
 
 class Mixer:
     def __init__(self, folder, part, length, seed, fresh=0.2):
         self.speech, self.noise, self.music = (Clips(Path(folder) / f"{kind}_{part}.npz") for kind in ("speech", "noise", "music"))
         self.scenes = sorted(Path(folder).glob(f"scenes_{part}/[0-9]*[0-9].npy"))
-        self.samples = length * f.FRAME
+        self.samples = length * FRAME
         self.rng = np.random.default_rng(seed)
         # What was made before, and the share that is made anew.
         self.pools, self.fresh = {}, fresh
@@ -121,22 +128,22 @@ class Mixer:
         """A stretch of a scene of make_scenes.py: near end, noise, residual echo, echo estimate, far end."""
         rng = self.rng
         stems = np.load(self.scenes[int(rng.integers(len(self.scenes)))], mmap_mode="r")
-        room = (stems.shape[1] - self.samples) // f.FRAME
+        room = (stems.shape[1] - self.samples) // FRAME
         # Half of the stretches begin with the canceller at rest.
-        begin = f.FRAME * int(rng.choice([0, rng.integers(room + 1)])) if room > 0 else 0
+        begin = FRAME * int(rng.choice([0, rng.integers(room + 1)])) if room > 0 else 0
         return stems[:, begin:begin + self.samples].astype(np.float32)
 
     def voice(self):
-        """A voice: its spectra, and the mean power while it speaks."""
+        """A voice, and its mean power while it speaks."""
         rng = self.rng
         near = self.talk()
         if rng.random() < 0.5:
             near = signal.fftconvolve(near, room(rng))[: self.samples].astype(np.float32)
         active = np.mean(near ** 2) / max(np.mean(np.abs(near) > 1e-3), 0.05)
-        return f.spectra(near[None])[0], np.float32(max(active, 2e-4))
+        return near, np.float32(max(active, 2e-4))
 
     def noises(self):
-        """Spectra of noise of unit power."""
+        """Noise of unit power."""
         rng = self.rng
         kind = rng.random()
         noise = self.babble() if kind < 0.12 else self.hiss(self.noise if kind < 0.93 else self.music)
@@ -145,16 +152,7 @@ class Mixer:
             noise = noise / (np.std(noise) + 1e-6) + second / (np.std(second) + 1e-6) * 10 ** (rng.uniform(-12, 6) / 20)
         if rng.random() < 0.3:
             noise = signal.fftconvolve(noise, room(rng))[: self.samples].astype(np.float32)
-        return (f.spectra(noise[None])[0] / (np.std(noise) + 1e-9)).astype(np.complex64)
-
-    def echoes(self):
-        """Spectra of a scene: near end, noise, residual echo, echo estimate, far end; and the level of first and third."""
-        near, noise, rest, echo, far = self.scene()
-        return (*f.spectra(np.stack([near, noise, rest, echo])), f.far_spectra(far[None])[0], np.std(near + rest))
-
-    def fars(self):
-        """Spectra of a far end."""
-        return f.far_spectra(self.talk()[None])[0]
+        return (noise / (np.std(noise) + 1e-9)).astype(np.float32)
 
     def kept(self, name, make, size):
         """Mostly one of those made before: to make one costs as much as all that comes after it."""
@@ -169,55 +167,49 @@ class Mixer:
         return pool[int(self.rng.integers(size))]
 
     def batch(self, size, echo_share=0.0):
-        """Features (batch × frames × INPUTS) and targets of them."""
+        """Near end, noise, residual echo, echo estimate, far end; each size × samples."""
         rng = self.rng
-        near, noise, rest, echo, far = (np.zeros((size, self.samples // f.FRAME, f.BINS), np.complex64) for _ in range(5))
-        heard = np.zeros(size, bool)
+        near, noise, rest, echo, far = out = np.zeros((5, size, self.samples), np.float32)
         for k in range(size):
-            if self.scenes and rng.random() < echo_share:
-                heard[k] = True
-                near[k], noise[k], rest[k], echo[k], far[k], level = self.kept("echoes", self.echoes, 300)
+            heard = self.scenes and rng.random() < echo_share
+            if heard:
+                near[k], noise[k], rest[k], echo[k], far[k] = self.kept("scenes", self.scene, 300)
+                level = np.std(near[k] + rest[k])
                 near[k] *= np.float32(10 ** (rng.uniform(-6, 6) / 20))
                 if rng.random() < 0.25:
-                    more = np.roll(self.kept("noises", self.noises, 500), int(rng.integers(near.shape[1])), 0)
+                    more = np.roll(self.kept("noises", self.noises, 500), int(rng.integers(self.samples)))
                     noise[k] += more * np.float32(level * 10 ** (-rng.uniform(5, 30) / 20))
             else:
                 active = np.float32(2e-4)
-                if rng.random() < 0.94:
+                if rng.random() < 0.95:
                     near[k], active = self.kept("voices", self.voice, 500)
                 # Clean speech must pass untouched, which is learnt from clean speech.
-                if rng.random() < 0.8:
+                if rng.random() < 0.9:
                     snr = rng.choice([rng.uniform(-5, 12), rng.uniform(5, 30)])
                     more = self.kept("noises", self.noises, 500)
                     if rng.random() < 0.5:
-                        more = np.roll(more, int(rng.integers(near.shape[1])), 0)
+                        more = np.roll(more, int(rng.integers(self.samples)))
                     noise[k] = more * np.float32(np.sqrt(active) * 10 ** (-snr / 20))
                 if rng.random() < 0.1:
-                    far[k] = self.kept("fars", self.fars, 100) * np.float32(10 ** (rng.uniform(-20, 10) / 20))
-        for k in range(size):
-            gain = np.float32(10 ** (rng.uniform(-32, 6) / 20))
-            hum = 1
+                    far[k] = self.kept("fars", self.talk, 100) * np.float32(10 ** (rng.uniform(-20, 10) / 20))
+            common = np.full(BINS, 10 ** (rng.uniform(-32, 6) / 20))
+            hertz = np.arange(BINS) * RATE / 2 / (BINS - 1)
             if rng.random() < 0.3:
                 # The high-pass of the chain.
-                hum = (1 / (1 + (80 / (np.arange(f.BINS) * 50 + 1.0)) ** 4)).astype(np.float32)
-            near[k] *= tilt(rng, 5) * (gain * hum)
-            noise[k] *= tilt(rng, 8) * (gain * hum)
-            common = tilt(rng, 2)
-            if heard[k]:
-                rest[k] *= common * (gain * hum)
-                echo[k] *= common * (gain * hum)
-            far[k] *= tilt(rng, 3) * np.float32(10 ** (rng.uniform(-15, 6) / 20))
+                common /= 1 + (80 / (hertz + 1)) ** 4
             if rng.random() < 0.12:
-                cut = int(rng.choice([70, 80, 80, 120, 140]))
-                for spectrum in (near, noise, rest, echo, far):
-                    spectrum[k, :, cut:] = 0
-        # What the converters add: 16 bit.
-        hiss = rng.standard_normal((*near.shape, 2), np.float32).view(np.complex64)[..., 0] * np.float32(1.2e-4)
-        hiss[rng.random(size) < 0.3] = 0
-        both = near + noise + hiss
-        everything = both + rest
-        seen = f.features(everything, echo if heard.any() else None, far if far.any() else None)
-        return seen, f.targets(near, both, everything)
+                common[hertz > rng.choice([3_500, 4_000, 4_000, 6_000, 7_000])] *= 1e-4
+            near[k] = filtered(near[k], tilt(rng, 5) * common)
+            noise[k] = filtered(noise[k], tilt(rng, 8) * common)
+            if heard:
+                common *= tilt(rng, 2)
+                rest[k], echo[k] = filtered(rest[k], common), filtered(echo[k], common)
+            if far[k].any():
+                far[k] = filtered(far[k], tilt(rng, 3) * 10 ** (rng.uniform(-15, 6) / 20))
+            # What the converters add: 16 bit.
+            if rng.random() < 0.7:
+                noise[k] += rng.standard_normal(self.samples, np.float32) * np.float32(1e-5)
+        return out
 
 
 def serve(out, folder, part, length, size, seed, share):
@@ -227,7 +219,7 @@ def serve(out, folder, part, length, size, seed, share):
         for _ in range(500):
             with share.get_lock():
                 now = share.value
-            out.put([x.astype(np.float16) for x in mixer.batch(size, now)])
+            out.put(mixer.batch(size, now))
 
 
 class Batches:

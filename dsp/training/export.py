@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes a checkpoint as the engine's file of 8-bit weights: export.py CHECKPOINT.npz dsp/models/suppressor.bin
+"""Writes a checkpoint as the engine's file of weights: export.py CHECKPOINT.npz dsp/models/suppressor.bin
 
-Beside it MODEL.check holds the features and answers of a few frames, for the test that holds the engine to them.
-The format is told in dsp/src/neural/network.rs.
+Beside it MODEL.check holds what the network sees and answers in a frame, for the test that holds the engine to it.
+The format is told in dsp/src/neural/weights.rs.
 """
 import struct
 import sys
@@ -16,46 +16,58 @@ import network
 import train
 
 
-def matrix(weights, bias):
-    scale = np.maximum(np.abs(weights).max(1), 1e-8).astype(np.float32) / np.float32(127)
-    integers = np.clip(np.rint(weights / scale[:, None]), -127, 127).astype(np.int8)
-    return scale.astype("<f4").tobytes() + bias.astype("<f4").tobytes() + integers.tobytes()
+def weights(p):
+    """All weights, in the order and the shapes that the engine takes."""
+    def grouped(layer, taps):
+        return [layer["w"][taps][:, 8 * g:8 * g + 8, 8 * g:8 * g + 8] for g in range(2)] + [layer["b"], layer["a"]]
+
+    # Bands between two others have the second and the fourth tap of a layer that doubles them.
+    doubled = [4, 2, 0, 3, 1]
+    out = [p["first"][name] for name in "wba"] + grouped(p["second"], [0, 1, 2, 3, 4])
+    for name in ("in2", "in3", "in4", "out0", "out1", "out2"):
+        layer = p[name]
+        out += [layer["w1"].reshape(8, 3, 16).transpose(1, 0, 2)]
+        out += [layer[key] for key in ("b1", "a1", "wd", "bd", "ad", "w2", "b2", "gw", "gu", "gb", "gc", "fw", "fb")]
+    for name in ("pair1", "pair2"):
+        across, along = p[name]["across"], p[name]["along"]
+        # The units of a group, upwards and downwards, lie side by side.
+        order = [0, 2, 1, 3]
+        w, b = across["w"][order].reshape(2, 2, 8, 3, 4), across["b"][order].reshape(2, 2, 3, 4)
+        out += [w.transpose(0, 2, 3, 1, 4), b.transpose(0, 2, 1, 3)] + [across[key] for key in ("fw", "fb", "lg", "lb")]
+        out += [across["u"][order].transpose(2, 1, 0, 3), across["c"][order].transpose(1, 0, 2)]
+        out += [along["w"], along["b"]] + [along[key] for key in ("fw", "fb", "lg", "lb")] + [along["u"], along["c"]]
+    # The engine's vectors have room for a fourth answer.
+    room = lambda x: np.concatenate([x, np.zeros((*x.shape[:-1], 1), np.float32)], -1)
+    out += grouped(p["third"], doubled) + [room(p["last"]["w"])[doubled], room(p["last"]["b"]), p["voice"]["w"], p["voice"]["b"]]
+    return np.concatenate([np.ravel(x) for x in out]).astype("<f4")
 
 
 def model(p):
-    body = matrix(p["in"]["w"], p["in"]["b"])
-    for unit in (p["gru1"], p["gru2"]):
-        body += matrix(unit["w"], unit["b"]) + matrix(unit["u"], unit["c"])
-    body += matrix(p["out"]["w"], p["out"]["b"])
-    body += (network.LOCAL_SCALE * p["local"]["w"]).astype("<f4").tobytes()
+    body = weights(p).tobytes()
     hash_ = 0x811C9DC5
     for byte in body:
         hash_ = ((hash_ ^ byte) * 0x01000193) & 0xFFFFFFFF
-    width, inputs = p["in"]["w"].shape
-    return struct.pack("<4s4HI", b"SPNN", 2, inputs, width, p["out"]["w"].shape[0], hash_) + body
+    return struct.pack("<4s2HI", b"SPNN", 3, 0, hash_) + body
 
 
-def sample(frames=200):
-    """Powers of error, echo estimate and far end from a formula that dsp/src/neural/tests.rs has too."""
-    out, state = np.zeros((3, frames, f.BINS)), 1
-    for t in range(frames):
-        for k in range(3):
-            for b in range(f.BINS):
-                state = (state * 1_664_525 + 1_013_904_223) & 0xFFFFFFFF
-                out[k, t, b] = ((state >> 8) / 2 ** 24) ** 4 * 10.0 ** (t % 7 - 3)
-    return out
+def sample(state, frames=60):
+    """Noise that swells and falls, from a formula that dsp/src/neural/tests.rs has too."""
+    out = np.empty(frames * f.FRAME, np.float32)
+    for k in range(len(out)):
+        state = (state * 1_664_525 + 1_013_904_223) & 0xFFFFFFFF
+        out[k] = 0.05 * (1 + k // f.FRAME % 7) / 7 * ((state >> 8) / 2 ** 23 - 1)
+    return out[None]
 
 
 def main():
     parameters = train.load(sys.argv[1])
     target = Path(sys.argv[2])
     target.write_bytes(model(parameters))
-    # What the engine must see and answer after these frames, within what 8 bits cost.
-    error, echo, far = np.sqrt(sample())[:, None].astype(np.complex64)
-    seen = f.features(error, echo, far)
-    answer = np.asarray(jax.nn.sigmoid(network.forward(jax.tree.map(jax.numpy.asarray, parameters), seen)))
-    target.with_suffix(".check").write_bytes(np.concatenate([seen[0, -1], answer[0, -1]]).astype("<f4").tobytes())
-    print(sum(value.size for layer in parameters.values() for value in layer.values()), "parameters")
+    seen = f.seen(sample(1), sample(2), sample(3))
+    speech, both, voice = network.forward(jax.tree.map(jax.numpy.asarray, parameters), seen)
+    answers = [seen[0, -1].ravel(), speech[0, -1], both[0, -1], jax.nn.sigmoid(voice[0, -1:])]
+    target.with_suffix(".check").write_bytes(np.concatenate(answers).astype("<f4").tobytes())
+    print(weights(parameters).size, "weights")
 
 
 if __name__ == "__main__":

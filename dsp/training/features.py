@@ -1,176 +1,103 @@
-"""What the network sees and what its gains mean: the same arithmetic as dsp/src/neural/features.rs, for whole batches.
+"""What the network sees, and what its gains mean: the same arithmetic as dsp/src/neural/features.rs, for whole batches.
 
 A test of the engine holds it to numbers that export.py wrote.
 """
+import jax
+import jax.numpy as jnp
 import numpy as np
-import scipy.fft
 
 RATE = 16_000
 FRAME, OVERLAP, TRANSFORM, BINS = 160, 144, 320, 161
-SINGLE = 32  # bands of one bin, 50 to 1600 Hz
-BANDS = 64
-LEVEL_BANDS = 46  # below 4 kHz: what every rate has
-SCALE = 0.25
-CLIP = 4.0
-FLOOR = 1e-7
-LEVEL_FLOOR = -11.0
-FAR_LEVEL_FLOOR = -9.0
-HIDDEN_FLOOR = 1e-5
+LONG, SINGLE, BANDS = 512, 65, 129
+# To this level everything is brought, the natural logarithm of the mean power of a bin; and what is no less than noise.
+LEVEL, LEVEL_FLOOR, FAR_LEVEL_FLOOR, FLOOR = -2.5, -11.0, -5.0, 1e-7
 ATTACK, RELEASE = 0.1, 0.005
-GROUPS = 5
-INPUTS = GROUPS * BANDS
 
 
 def centres():
-    """Bins at which the bands are centred: 1 to 32, then each 4.4 % further than the one before."""
-    wide = [SINGLE + (BINS - 1 - SINGLE) * ((1.044 ** k - 1) / (1.044 ** (BANDS - SINGLE) - 1)) for k in range(1, BANDS - SINGLE + 1)]
-    return np.array(list(range(1, SINGLE + 1)) + [int(round(c)) for c in wide])
+    """Where the bands are: each bin of 31.25 Hz up to 2 kHz, then 64 by hearing up to 8 kHz; in such bins."""
+    scale = lambda hz: 21.4 * np.log10(0.00437 * hz + 1)
+    points = np.linspace(scale(SINGLE * 31.25), scale(8_000), BANDS - SINGLE)
+    return np.concatenate([np.arange(SINGLE), np.round((10 ** (points / 21.4) - 1) / 0.00437 / 31.25)])
 
 
-def interpolation():
-    """Bins × bands: the gain of a bin is between those of the two bands beside it."""
-    where, out = centres(), np.zeros((BINS, BANDS), np.float32)
-    for k in range(BINS):
-        if k <= where[0]:
-            out[k, 0] = 1
-        elif k >= where[-1]:
-            out[k, -1] = 1
-        else:
-            b = np.searchsorted(where, k, "right") - 1
-            part = (k - where[b]) / (where[b + 1] - where[b])
-            out[k, b] += 1 - part
-            if part > 0:
-                out[k, b + 1] += part
+def between(places, of):
+    """Places × of: weights of the two of `of` beside each place."""
+    out = np.zeros((len(places), len(of)), np.float32)
+    below = np.clip(np.searchsorted(of, places, "right") - 1, 0, len(of) - 2)
+    share = np.clip((places - of[below]) / (of[below + 1] - of[below]), 0, 1)
+    out[np.arange(len(places)), below] = 1 - share
+    out[np.arange(len(places)), below + 1] = share
     return out
 
 
-INTERPOLATION = interpolation()
-# Mean power in a band: the same triangles, each of sum one.
-SUMMATION = (INTERPOLATION / INTERPOLATION.sum(0)).astype(np.float32)
+def bands_of_loss():
+    """Bins × 64: single bins of 50 Hz up to 1.6 kHz, then triangles that widen by 4.4 % each."""
+    growth = lambda k: 1.044 ** k - 1
+    places = [*range(1, 33), *(round(32 + 128 * growth(k) / growth(32)) for k in range(1, 33))]
+    return between(np.arange(BINS), np.array(places))
 
 
-def window():
-    slope = np.sin(np.pi / 2 * (np.arange(OVERLAP) + 0.5) / OVERLAP)
-    return np.concatenate([slope, np.ones(FRAME - OVERLAP), slope[::-1]]).astype(np.float32)
+BANDS_OF_BINS = between(np.arange(LONG // 2 + 1), centres())
+GAINS_OF_BANDS = between(np.arange(BINS) * 50.0, centres() * 31.25)
+BANDS_OF_ECHO = between(centres() * 31.25, np.arange(BINS) * 50.0)
 
 
-WINDOW = window()
+def slope(count):
+    return np.sin(np.pi / 2 * (np.arange(count) + 0.5) / count)
+
+
+WINDOW = np.concatenate([slope(OVERLAP), np.ones(FRAME - OVERLAP), slope(OVERLAP)[::-1]]).astype(np.float32)
+LONG_WINDOW = np.concatenate([slope(LONG - FRAME), slope(FRAME)[::-1]]).astype(np.float32)
+LONG_WINDOW *= np.sqrt(LONG / 2 / np.sum(LONG_WINDOW ** 2))
+
+
+def windows(audio, length, before):
+    """Signals × frames × length: window t ends with frame t; silence before the first."""
+    at = np.arange(audio.shape[-1] // FRAME)[:, None] * FRAME + np.arange(length)
+    return jnp.pad(audio, ((0, 0), (before, 0)))[:, at]
 
 
 def spectra(audio):
-    """Signals × samples to signals × frames × bins: window t ends with frame t, silence before the first."""
-    count = audio.shape[1] // FRAME
-    if not audio.any():
-        return np.zeros((audio.shape[0], count, BINS), np.complex64)
-    padded = np.concatenate([np.zeros((audio.shape[0], OVERLAP), np.float32), audio.astype(np.float32)], 1)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, FRAME + OVERLAP, axis=1)[:, ::FRAME][:, :count]
-    return scipy.fft.rfft(windows * WINDOW, TRANSFORM)
+    """As the engine takes signals apart and puts them together."""
+    return jnp.fft.rfft(windows(audio, FRAME + OVERLAP, OVERLAP) * WINDOW, TRANSFORM)
 
 
 def far_spectra(audio):
     """The same of the far end, as the echo canceller has it: a frame and the one before, unweighted."""
-    count = audio.shape[1] // FRAME
-    if not audio.any():
-        return np.zeros((audio.shape[0], count, BINS), np.complex64)
-    padded = np.concatenate([np.zeros((audio.shape[0], FRAME), np.float32), audio.astype(np.float32)], 1)
-    return scipy.fft.rfft(np.lib.stride_tricks.sliding_window_view(padded, TRANSFORM, axis=1)[:, ::FRAME][:, :count])
+    return jnp.fft.rfft(windows(audio, TRANSFORM, FRAME), TRANSFORM)
 
 
-def power(spectrum):
-    """Mean power of each band; frames in a row."""
-    return ((spectrum.real ** 2 + spectrum.imag ** 2).reshape(-1, BINS) @ SUMMATION).reshape(*spectrum.shape[:-1], BANDS)
+def long_spectra(audio):
+    """As the network sees signals."""
+    return jnp.fft.rfft(windows(audio, LONG, LONG - FRAME) * LONG_WINDOW)
 
 
-def level(logarithms, floor):
-    """Follows the mean logarithm of the bands below 4 kHz, up in 0.1 s and down in 2 s; signals × frames."""
-    now = logarithms[:, :, :LEVEL_BANDS].mean(2)
-    out, state = np.empty_like(now), np.full(now.shape[0], floor, np.float32)
-    for t in range(now.shape[1]):
-        new = np.maximum(now[:, t], floor)
-        rate = np.where(new > state, max(ATTACK, 1 / (t + 1)), max(RELEASE, 1 / (t + 1)))
-        state = state + rate * (new - state)
-        out[:, t] = state
-    return out
+def level(power):
+    """Follows the mean logarithm over bins, up in 0.1 s and down in 2 s; signals × frames."""
+    now = jnp.maximum(jnp.mean(jnp.log(power + FLOOR), -1), LEVEL_FLOOR)
+
+    def step(state, now):
+        value, count = state
+        rate = jnp.maximum(jnp.where(now > value, ATTACK, RELEASE), 1 / (count + 1))
+        value = value + rate * (now - value)
+        return (value, count + 1), value
+
+    return jax.lax.scan(step, (jnp.full(now.shape[0], LEVEL_FLOOR), 0.0), now.T)[1].T
 
 
-# The noise tracker of dsp/src/noise/tracker.rs.
-FAINT = np.float32(FLOOR)
-SPEECH = np.float32(31.6228)
-MEMORY, STUCK_MEMORY, STUCK, SMOOTH = (np.float32(x) for x in (0.85, 0.9, 0.99, 0.7))
-PARTS, PART, ABOVE_LEAST, START = 4, 40, np.float32(25), 8
-# The a-priori ratio: weight of the last frame, and its least; least and most of both ratios.
-DIRECTED, PRIOR_LEAST, RATIO_LEAST, RATIO_MOST = (np.float32(x) for x in (0.9, 0.01, 1e-3, 1e4))
+def gain(level):
+    return jnp.exp(-0.5 * (level - LEVEL))[..., None]
 
 
-def ratios(power):
-    """Logarithms of the ratio of each band's power to the noise in it, and of the decision-directed a-priori ratio of speech."""
-    signals, frames, bands = power.shape
-    post, prior = np.empty_like(power), np.empty_like(power)
-    shape = (signals, bands)
-    noise, speech, smooth, before = (np.zeros(shape, np.float32) for _ in range(4))
-    lowest, least = np.full(shape, np.inf, np.float32), np.full(shape, np.inf, np.float32)
-    parts, part, inside = [np.full(shape, np.inf, np.float32) for _ in range(PARTS)], 0, 0
-    slope = SPEECH / (1 + SPEECH)
-    for t in range(frames):
-        p = power[:, t]
-        if t < START:
-            noise += np.float32(1 / (t + 1)) * (p - noise)
-            smooth = noise.copy()
-        else:
-            smooth += (1 - SMOOTH) * (p - smooth)
-            np.minimum(lowest, smooth, out=lowest)
-            inside += 1
-            if inside == PART:
-                inside = 0
-                parts[part] = lowest
-                part = (part + 1) % PARTS
-                lowest = np.full(shape, np.inf, np.float32)
-                least = np.minimum.reduce(parts)
-            ratio = np.minimum(p / (noise + FAINT), 100)
-            likely = 1 / (1 + (1 + SPEECH) * np.exp(-slope * ratio))
-            speech += (1 - STUCK_MEMORY) * (likely - speech)
-            likely = np.where(speech > STUCK, np.minimum(likely, STUCK), likely)
-            noise = np.maximum(noise + (1 - MEMORY) * (1 - likely) * (p - noise), FAINT)
-            noise = np.maximum(np.minimum(noise, ABOVE_LEAST * np.minimum(lowest, least)), FAINT)
-        ratio = np.clip(p / (noise + FAINT), RATIO_LEAST, RATIO_MOST)
-        xi = np.clip(DIRECTED * before / (noise + FAINT) + (1 - DIRECTED) * np.maximum(ratio - 1, 0), PRIOR_LEAST, RATIO_MOST)
-        gain = xi / (1 + xi)
-        before = gain * gain * p
-        post[:, t], prior[:, t] = ratio, xi
-    return np.log(post), np.log(prior)
-
-
-def features(error, echo, far):
-    """Signals × frames × INPUTS from three spectra; `echo` and `far` may be None: silence."""
-    own = power(error)
-    logs = np.log(own + FLOOR)
-    m = level(logs, LEVEL_FLOOR)[:, :, None]
-    out = [(logs - m) * SCALE]
-    silent = np.zeros_like(logs)
-    hidden = np.log((power(echo) if echo is not None else silent) + HIDDEN_FLOOR * np.exp(m))
-    out.append((hidden - m) * SCALE)
-    far = np.log((power(far) if far is not None else silent) + FLOOR)
-    out.append((far - level(far, FAR_LEVEL_FLOOR)[:, :, None]) * SCALE)
-    post, prior = ratios(own)
-    out.append(post * SCALE)
-    out.append(prior * SCALE)
-    return np.clip(np.concatenate(out, 2), -CLIP, CLIP).astype(np.float32)
-
-
-# Exponent by which amplitudes are compressed before they are compared.
-COMPRESSION = 0.5
-
-
-def targets(near, both, everything):
-    """What the loss compares, batch × frames × (3 × BANDS + 1).
-
-    Of each band the compressed amplitudes of everything, of the near end's speech, and of speech and noise; then whether
-    there is speech.
-    """
-    powers = [power(x) for x in (everything, near, both)]
-    # Sequences count alike whatever their level.
-    scale = np.mean(powers[1], (1, 2)) + 0.15 * np.mean(powers[0], (1, 2)) + 1e-7
-    scaled = [p / scale[:, None, None] + 1e-8 for p in powers]
-    compressed = [np.exp(0.5 * COMPRESSION * np.log(p)) for p in scaled]
-    speech = (scaled[1].mean(2) > 0.01)[:, :, None]
-    return np.concatenate([*compressed, speech], 2).astype(np.float32)
+def seen(error, echo, far):
+    """Signals × frames × BANDS × 5: amplitude, real and imaginary part of what is left; amplitudes of echo and far end."""
+    left = long_spectra(error)
+    scale = gain(level(jnp.abs(left[..., 1:129]) ** 2))
+    left = left * scale
+    parts = jnp.stack([jnp.sqrt(left.real ** 2 + left.imag ** 2 + 1e-12), left.real, left.imag], -1)
+    wide = jnp.einsum("btfc,fg->btgc", parts[:, :, SINGLE:], BANDS_OF_BINS[SINGLE:, SINGLE:])
+    far = jnp.abs(far_spectra(far))
+    far_scale = gain(jnp.maximum(level(far[..., 1:81] ** 2), FAR_LEVEL_FLOOR))
+    others = [jnp.abs(spectra(echo)) @ BANDS_OF_ECHO.T * scale, far @ BANDS_OF_ECHO.T * far_scale]
+    return jnp.concatenate([jnp.concatenate([parts[:, :, :SINGLE], wide], 2), jnp.stack(others, -1)], -1)

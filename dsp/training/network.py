@@ -1,165 +1,152 @@
-"""The network and its loss, in JAX."""
+"""The network and its loss, in JAX: GTCRN (Rong et al., ICASSP 2024) with two more inputs and two more answers."""
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+import checkpoint
 import features as f
+from layers import depth, recur
 
-INPUTS = f.INPUTS
-OUTPUTS = 2 * f.BANDS + 1
-# How much faster than others the weights of a band's own features learn; what is kept is divided by it.
-LOCAL_SCALE = 5.0
+STEPS = (1, 2, 5)
 
 
-def initial(seed, width):
-    rng = np.random.default_rng(seed)
-
-    def dense(rows, columns):
-        bound = np.sqrt(1.0 / columns)
-        return rng.uniform(-bound, bound, (rows, columns)).astype(np.float32)
-
-    def orthogonal(n):
-        return np.linalg.qr(rng.standard_normal((n, n)))[0].astype(np.float32)
-
-    def gru():
-        return {"w": dense(3 * width, width), "u": np.concatenate([orthogonal(width) for _ in range(3)]) * 0.8,
-                "b": np.concatenate([np.zeros(width), np.ones(width), np.zeros(width)]).astype(np.float32),
-                "c": np.zeros(3 * width, np.float32)}
-
-    out = {"w": dense(OUTPUTS, 2 * width), "b": np.concatenate([np.full(f.BANDS, 1.0), np.full(f.BANDS, 2.0), [0]]).astype(np.float32)}
-    # What a band's own features say begins as the gain of Wiener's filter, of half its slope.
-    local = np.zeros((2, f.GROUPS, 3, f.BANDS), np.float32)
-    local[0, f.GROUPS - 1, 1] = 2 / LOCAL_SCALE
-    return {"in": {"w": dense(width, INPUTS), "b": np.zeros(width, np.float32)}, "gru1": gru(), "gru2": gru(), "out": out,
-            "local": {"w": local}}
+def initial(path, seed):
+    """The published network; what is new begins as next to nothing."""
+    rng, p = np.random.default_rng(seed), checkpoint.convert(path)
+    small = lambda *shape: rng.normal(0, 0.01, shape).astype(np.float32)
+    p["first"]["w"] = np.concatenate([p["first"]["w"], small(5, 6, 16)], 1)
+    p["last"]["w"] = np.concatenate([p["last"]["w"], small(5, 16, 1)], 2)
+    p["last"]["b"] = np.concatenate([p["last"]["b"], [3.0]]).astype(np.float32)
+    p["voice"] = {"w": np.zeros(33 * 16, np.float32), "b": np.zeros(1, np.float32)}
+    return p
 
 
-def cast(x):
-    """To 16 bits, of which processors have products that are several times as fast."""
-    return x.astype(jnp.bfloat16)
+# Of which channels two layers make which: both halves are apart.
+APART = np.kron(np.eye(2), np.ones((8, 8))).astype(np.float32)
 
 
-@jax.custom_vjp
-def product(x, w):
-    """x @ w.T in 16 bits, sums in 32; x: … × columns."""
-    return jnp.einsum("...k,jk->...j", cast(x), cast(w), preferred_element_type=jnp.float32)
+def rectify(x, a):
+    return jnp.where(x > 0, x, a * x)
 
 
-def product_forward(x, w):
-    return product(x, w), (x, w)
+def expand(u):
+    """Units × inputs × gates × width to one matrix, zero between the units."""
+    n, inputs, _, width = u.shape
+    return jnp.einsum("nm,nigh->nigmh", jnp.eye(n), u).reshape(n * inputs, 3 * n * width)
 
 
-def product_backward(saved, g):
-    x, w = saved
-    g = cast(g)
-    columns = x.shape[-1]
-    return (jnp.einsum("...j,jk->...k", g, cast(w), preferred_element_type=jnp.float32),
-            jnp.einsum("nj,nk->jk", g.reshape(-1, g.shape[-1]), cast(x).reshape(-1, columns), preferred_element_type=jnp.float32))
+def flat(b):
+    return b.transpose(1, 0, 2).reshape(-1)
 
 
-product.defvjp(product_forward, product_backward)
+def threes(x):
+    """Each band with the two beside it."""
+    padded = jnp.pad(x, ((0, 0), (0, 0), (1, 1), (0, 0)))
+    return jnp.stack([padded[:, :, k:k + x.shape[2]] for k in range(3)], -1).reshape(*x.shape[:3], -1)
 
 
-def run(given, u, c):
-    """All states of a gated recurrent unit, and what their derivatives need."""
-    width = u.shape[1]
-    v = cast(u).T
-
-    def step(h, given):
-        recurrent = jnp.dot(cast(h), v, preferred_element_type=jnp.float32) + c
-        rz = 0.5 + 0.5 * jnp.tanh(0.5 * (given[:, :2 * width] + recurrent[:, :2 * width]))
-        r, z = rz[:, :width], rz[:, width:]
-        rn = recurrent[:, 2 * width:]
-        n = jnp.tanh(given[:, 2 * width:] + r * rn)
-        new = n + z * (h - n)
-        return new, (new, rz, rn, n)
-
-    return jax.lax.scan(step, jnp.zeros((given.shape[1], width)), given, unroll=2)[1]
+def apart(p):
+    return {**p, "w": p["w"] * APART}
 
 
-# The derivatives are written out so that those of the weights are one product for all frames.
-@jax.custom_vjp
-def recur(given, u, c):
-    return run(given, u, c)[0]
+def halve(p, x):
+    padded, count = jnp.pad(x, ((0, 0), (0, 0), (2, 2), (0, 0))), (x.shape[2] + 1) // 2
+    x = jnp.concatenate([padded[:, :, k:k + 2 * count - 1:2] for k in range(5)], -1)
+    return rectify(x @ p["w"].reshape(-1, p["w"].shape[-1]) + p["b"], p["a"])
 
 
-def recur_forward(given, u, c):
-    h, rz, rn, n = run(given, u, c)
-    return h, (u, h, rz, rn, n)
+def double(p, x):
+    w, padded = p["w"], jnp.pad(x, ((0, 0), (0, 0), (1, 1), (0, 0)))
+    at = padded[:, :, 2:] @ w[0] + padded[:, :, 1:-1] @ w[2] + padded[:, :, :-2] @ w[4]
+    behind = padded[:, :, 2:] @ w[1] + padded[:, :, 1:-1] @ w[3]
+    x = jnp.stack([at, behind], 3)
+    return x.reshape(*x.shape[:2], -1, x.shape[-1])[:, :, :-1] + p["b"]
 
 
-def recur_backward(saved, g):
-    u, h, rz, rn, n = saved
-    width = u.shape[1]
-    w = cast(u)
-    before = jnp.concatenate([jnp.zeros_like(h[:1]), h[:-1]])
-
-    def step(dh, x):
-        g, before, rz, rn, n = x
-        r, z = rz[:, :width], rz[:, width:]
-        dh = dh + g
-        dn = dh * (1 - z) * (1 - n * n)
-        dz = dh * (before - n) * z * (1 - z)
-        dr = dn * rn * r * (1 - r)
-        drn = dn * r
-        recurrent = jnp.concatenate([dr, dz, drn], 1)
-        dh = dh * z + jnp.dot(cast(recurrent), w, preferred_element_type=jnp.float32)
-        return dh, (recurrent, dn)
-
-    _, (recurrent, dn) = jax.lax.scan(step, jnp.zeros_like(h[0]), (g, before, rz, rn, n), reverse=True, unroll=2)
-    du = jnp.einsum("nj,nk->jk", cast(recurrent).reshape(-1, 3 * width), cast(before).reshape(-1, width), preferred_element_type=jnp.float32)
-    given = jnp.concatenate([recurrent[..., :2 * width], dn], 2)
-    return given, du, recurrent.sum((0, 1))
+def block(p, x, step):
+    half, kept = x[..., :8], x[..., 8:]
+    h = rectify(threes(half) @ p["w1"] + p["b1"], p["a1"])
+    h = rectify(depth(h, p["wd"], step) + p["bd"], p["ad"]) @ p["w2"] + p["b2"]
+    power = jnp.swapaxes(jnp.mean(h * h, 2), 0, 1)
+    over_time = recur(power @ p["gw"] + p["gb"], p["gu"], p["gc"])
+    h = h * jnp.swapaxes(jax.nn.sigmoid(over_time @ p["fw"] + p["fb"]), 0, 1)[:, :, None]
+    return jnp.stack([h, kept], -1).reshape(x.shape)
 
 
-recur.defvjp(recur_forward, recur_backward)
+def behind(p, x, y):
+    y = y @ p["fw"] + p["fb"]
+    y = y - y.mean((2, 3), keepdims=True)
+    return x + y * jax.lax.rsqrt((y * y).mean((2, 3), keepdims=True) + 1e-8) * p["lg"] + p["lb"]
 
 
-def gru(p, x):
-    """x: frames × batch × width."""
-    return recur(product(x, p["w"]) + p["b"], p["u"], p["c"])
+def pair(p, x):
+    signals, frames, bands, channels = x.shape
+    q = p["across"]
+    rows = x.reshape(-1, bands, channels).transpose(1, 0, 2)
+    up = (rows @ expand(q["w"][:2])).reshape(bands, -1, 3, 8)
+    down = (rows[::-1] @ expand(q["w"][2:])).reshape(bands, -1, 3, 8)
+    given = jnp.concatenate([up, down], -1).reshape(bands, -1, 48) + flat(q["b"])
+    h = recur(given, expand(q["u"]), flat(q["c"]))
+    up, down = h[..., :8], h[::-1, :, 8:]
+    y = jnp.concatenate([up[..., :4], down[..., :4], up[..., 4:], down[..., 4:]], -1)
+    x = behind(q, x, y.transpose(1, 0, 2).reshape(x.shape))
+    q = p["along"]
+    rows = x.transpose(1, 0, 2, 3).reshape(frames, -1, channels)
+    h = recur(rows @ expand(q["w"]) + flat(q["b"]), expand(q["u"]), flat(q["c"]))
+    return behind(q, x, h.reshape(frames, signals, bands, channels).transpose(1, 0, 2, 3))
 
 
 def forward(p, seen):
-    """Features (batch × frames × INPUTS) to logits of total gain and echo gain for each band, and of voice activity."""
-    x = jnp.swapaxes(seen, 0, 1)
-    groups = jnp.pad(x.reshape(*x.shape[:2], f.GROUPS, f.BANDS), ((0, 0), (0, 0), (0, 0), (1, 1)), mode="edge")
-    w = LOCAL_SCALE * p["local"]["w"]
-    local = [sum(w[o, g, t] * groups[:, :, g, t:t + f.BANDS] for g in range(f.GROUPS) for t in range(3)) for o in range(2)]
-    local = jnp.pad(jnp.concatenate(local, 2), ((0, 0), (0, 0), (0, 1)))
-    x = jnp.tanh(product(x, p["in"]["w"]) + p["in"]["b"])
-    one = gru(p["gru1"], x)
-    two = gru(p["gru2"], one)
-    y = product(jnp.concatenate([one, two], 2), p["out"]["w"]) + p["out"]["b"] + local
-    return jnp.swapaxes(y, 0, 1)
+    """What features.seen gives to gains that leave speech, gains that leave all but the echo, and logits of speech."""
+    first = halve(p["first"], threes(seen))
+    x = second = halve(apart(p["second"]), first)
+    inward = []
+    for k, step in enumerate(STEPS):
+        x = block(p[f"in{k + 2}"], x, step)
+        inward.append(x)
+    x = pair(p["pair2"], pair(p["pair1"], x))
+    voice = x.reshape(*x.shape[:2], -1) @ p["voice"]["w"] + p["voice"]["b"]
+    for k, step in enumerate(reversed(STEPS)):
+        x = block(p[f"out{k}"], x + inward[2 - k], step)
+    x = rectify(double(apart(p["third"]), x + second), p["third"]["a"])
+    z = double(p["last"], x + first)
+    parts = jnp.tanh(z[..., :2])
+    speech = jnp.minimum(jnp.sqrt(parts[..., 0] ** 2 + parts[..., 1] ** 2 + 1e-8), 1)
+    return speech, jax.nn.sigmoid(z[..., 2]), voice
 
 
-# A band counts by the square root of its width.
-WEIGHT = np.sqrt(f.INTERPOLATION.sum(0))
+# Bands in which errors are looked at, 64 over the engine's bins: each counts by the square root of its width.
+LOOKED_AT = f.bands_of_loss()
+WEIGHT = np.sqrt(LOOKED_AT.sum(0))
 WEIGHT = (WEIGHT / WEIGHT.mean()).astype(np.float32)
+LOOKED_AT /= LOOKED_AT.sum(0)
 # How much worse it is to take away speech than to leave noise.
-OVER = 1.5
+OVER = 1.2
 # Errors of a band that are this small against what is wanted are good enough.
 ENOUGH = 0.02
 
 
-def loss(p, seen, targets):
-    y = forward(p, seen)
-    everything, near, both = (targets[..., k * f.BANDS:(k + 1) * f.BANDS] for k in range(3))
-    speech = targets[..., -1]
-    whole = jnp.mean(everything * everything, 1)
+def loss(p, audio):
+    """audio: near end, noise, residual echo, echo estimate, far end; each signals × samples.
 
-    def distance(y, wanted):
-        given = jnp.exp(f.COMPRESSION * jax.nn.log_sigmoid(y)) * everything
-        error = jnp.mean((given - wanted) ** 2 * jnp.where(given < wanted, OVER, 1.0), 1)
-        size = jnp.mean(wanted * wanted, 1) + 0.05 * whole
+    Square roots of the amplitudes that the engine puts together again are compared. Of each band of each signal the logarithm
+    of the error against what was wanted counts: otherwise the noisiest signals, of which least can be saved, are most of it.
+    """
+    near, noise, rest, echo, far = audio
+    speech, both, voice = forward(p, f.seen(near + noise + rest, echo, far))
+    root = lambda x: jnp.sqrt(jnp.abs(f.spectra(x)) + 1e-6)
+    everything, near, both_wanted = root(near + noise + rest), root(near), root(near + noise)
+    whole = jnp.mean((everything * everything) @ LOOKED_AT, 1)
+
+    def distance(gain, wanted):
+        given = jnp.sqrt(gain @ f.GAINS_OF_BANDS.T + 1e-5) * everything
+        error = jnp.mean(((given - wanted) ** 2 * jnp.where(given < wanted, OVER, 1.0)) @ LOOKED_AT, 1)
+        size = jnp.mean((wanted * wanted) @ LOOKED_AT, 1) + 0.05 * whole
         size = size + 0.03 * jnp.mean(size, 1, keepdims=True) + 1e-4
-        # In each band of each sequence halving the error is worth the same: else the noisiest sequences and the loudest
-        # bands, of which the least can be saved, would be all that counts.
         return 0.1 * jnp.mean(jnp.log(error / size + ENOUGH) * WEIGHT)
 
-    voice = y[..., -1]
-    bce = -jnp.mean(speech * jax.nn.log_sigmoid(voice) + (1 - speech) * jax.nn.log_sigmoid(-voice))
-    one = distance(y[..., :f.BANDS], near)
-    two = distance(y[..., f.BANDS:2 * f.BANDS], both)
-    return one + 0.4 * two + 0.02 * bce, (one, two, bce)
+    loud = jnp.mean(near[..., 6:80] ** 4, -1)
+    spoken = (loud > jnp.maximum(1e-4 * jnp.max(loud, 1, keepdims=True), 3e-4)).astype(jnp.float32)
+    bce = -jnp.mean(spoken * jax.nn.log_sigmoid(voice) + (1 - spoken) * jax.nn.log_sigmoid(-voice))
+    one, two = distance(speech, near), distance(both, both_wanted)
+    return one + 0.7 * two + 0.05 * bce, (one, two, bce)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains the network.
 
-  train.py DATA OUT [--steps N] [--batch N] [--frames N] [--width N] [--rate X] [--echo SHARE] [--start CHECKPOINT] [--seed N]
+  train.py DATA OUT --published CHECKPOINT | --start OUT [--steps N] [--batch N] [--frames N] [--rate X] [--echo SHARE] [--seed N]
 
 DATA: what collect_audio.py (and make_scenes.py) wrote. OUT.npz is written each 200 steps and at the end; export.py makes
 the engine's file of it.
@@ -22,17 +22,28 @@ import numpy as np
 POOL = 120
 
 
+def flat(parameters, name=""):
+    """Names and arrays of nested layers."""
+    for key, value in parameters.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{name}{key}.")
+        else:
+            yield name + key, np.asarray(value)
+
+
 def save(path, parameters):
-    flat = {f"{layer}.{name}": np.asarray(value) for layer, values in parameters.items() for name, value in values.items()}
-    np.savez(str(path) + ".part.npz", **flat)
+    np.savez(str(path) + ".part.npz", **dict(flat(parameters)))
     os.replace(str(path) + ".part.npz", path)
 
 
 def load(path):
     out = {}
-    for key, value in np.load(path).items():
-        layer, name = key.split(".")
-        out.setdefault(layer, {})[name] = value
+    for name, value in np.load(path).items():
+        *layers, last = name.split(".")
+        layer = out
+        for key in layers:
+            layer = layer.setdefault(key, {})
+        layer[last] = value
     return out
 
 
@@ -41,14 +52,15 @@ def main():
     parser.add_argument("data")
     parser.add_argument("out")
     parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--batch", type=int, default=24)
+    parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--frames", type=int, default=300)
-    parser.add_argument("--width", type=int, default=128)
-    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--rate", type=float, default=5e-4)
     parser.add_argument("--final", type=float, default=0.02)
-    parser.add_argument("--echo", type=float, default=0.0)
+    parser.add_argument("--echo", type=float, default=0.45)
     parser.add_argument("--minutes", type=float, help="end after so long if the steps are not done; then a run cannot be repeated")
-    parser.add_argument("--start")
+    begin_with = parser.add_mutually_exclusive_group(required=True)
+    begin_with.add_argument("--published")
+    begin_with.add_argument("--start")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
 
@@ -59,9 +71,9 @@ def main():
     import optax
     import network
 
-    parameters = load(arguments.start) if arguments.start else network.initial(arguments.seed, arguments.width)
+    parameters = load(arguments.start) if arguments.start else network.initial(arguments.published, arguments.seed)
     parameters = jax.tree.map(jnp.asarray, parameters)
-    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.scale_by_adam(b2=0.98), optax.add_decayed_weights(0.01))
+    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.scale_by_adam(b2=0.98))
 
     def rate(step):
         """Rises over 60 steps, then falls as a cosine over the steps or the minutes that there are."""
@@ -75,28 +87,28 @@ def main():
     average = parameters
 
     @jax.jit
-    def step(parameters, state, average, rate, *batch):
-        batch = [x.astype(jnp.float32) for x in batch]
-        (value, parts), gradient = jax.value_and_grad(network.loss, has_aux=True)(parameters, *batch)
+    def step(parameters, state, average, rate, batch):
+        (value, parts), gradient = jax.value_and_grad(network.loss, has_aux=True)(parameters, batch)
         change, state = optimizer.update(gradient, state, parameters)
         parameters = jax.tree.map(lambda p, c: p - rate * c, parameters, change)
         average = jax.tree.map(lambda a, p: a + 0.01 * (p - a), average, parameters)
         return parameters, state, average, value, jnp.stack(parts)
 
     check = jax.jit(network.loss)
-    valid = [Mixer(arguments.data, "valid", arguments.frames, 7 + k).batch(16, e) for k, e in enumerate((0.0, 0.0, 1.0) if arguments.echo else (0.0, 0.0))]
+    valid = [Mixer(arguments.data, "valid", arguments.frames, 7 + k).batch(12, e) for k, e in enumerate((0.0, 0.0, 1.0) if arguments.echo else (0.0, 0.0))]
     begin, sums, made = time.time(), [], 0
     recent, again = [], np.random.default_rng(arguments.seed)
     for k in range(arguments.steps):
-        # A new batch where one is ready, else any of the last: training never waits for them.
-        batch = train.next(wait=len(recent) < 8)
+        # Each third batch is a new one where one is ready, else any of the last: training never waits for them, and the core
+        # is not theirs alone.
+        batch = train.next(wait=len(recent) < 8) if k % 3 == 0 or len(recent) < 8 else None
         if batch is not None:
             made += 1
             recent.append(batch)
             del recent[:-POOL]
         else:
             batch = recent[int(again.integers(len(recent)))]
-        parameters, state, average, value, parts = step(parameters, state, average, rate(k), *batch)
+        parameters, state, average, value, parts = step(parameters, state, average, rate(k), batch)
         sums.append([float(value), *np.asarray(parts)])
         if k % 20 == 19:
             print(k + 1, round(time.time() - begin), "s", made, "batches", np.round(np.mean(sums, 0), 5), flush=True)
@@ -104,7 +116,7 @@ def main():
         over = k + 1 == arguments.steps or arguments.minutes and time.time() - begin > arguments.minutes * 60
         if k % 200 == 199 or over:
             save(arguments.out, average)
-            scores = [[round(float(x), 5) for x in check(average, *batch)[1]] for batch in valid]
+            scores = [[round(float(x), 5) for x in check(average, batch)[1]] for batch in valid]
             print("valid", k + 1, scores, flush=True)
         if over:
             break

@@ -18,8 +18,8 @@ use crate::wasm;
 
 /// The page's wasm as the glue and the page know it.
 const PAGE: &str = "soft-phone.wasm";
-/// The weights of the neural engine.
-const NETWORK: &str = "suppressor.bin";
+/// The weights of the neural engine, and the licence of those that they began with.
+const NETWORK: [&str; 2] = ["suppressor.bin", "suppressor.license.txt"];
 /// What goes behind the glue into one module: what makes one phone of all tabs, and the class. Every other script beside
 /// them is served by itself.
 const BUNDLED: [&str; 2] = ["tabs.js", "element.js"];
@@ -40,7 +40,9 @@ pub fn run(paths: &Paths) -> Result<()> {
     engine(paths, &fresh.join("engine-scalar.wasm"), "-simd128", optimiser.as_ref())?;
     receive(paths, &fresh.join("receive.wasm"), "", optimiser.as_ref())?;
     receive(paths, &fresh.join("receive-opus.wasm"), "opus", optimiser.as_ref())?;
-    fs::copy(paths.root.join("dsp/models").join(NETWORK), fresh.join(NETWORK)).context(NETWORK)?;
+    for name in NETWORK {
+        fs::copy(paths.root.join("dsp/models").join(name), fresh.join(name)).context(name)?;
+    }
     scripts(paths, &fresh)?;
     numbers(paths, &fresh)?;
 

@@ -1,363 +1,368 @@
-//! The network itself: 8-bit weights, one dense layer, two gated recurrent units, one dense layer of their outputs. Beside
-//! that each band's gains take what the network sees of that band and its neighbours, which the units are too narrow to
-//! carry through.
+//! The network itself: GTCRN (Rong et al., "GTCRN: A speech enhancement model requiring ultralow computational resources",
+//! ICASSP 2024) with two more inputs and two more answers.
 //!
-//! A file of weights holds, little-endian: `SPNN`, version (u16 = 2), inputs, width, outputs (u16 each), a checksum (u32,
-//! FNV-1a of all that follows), then the matrices in the order in which they are used. A matrix of R rows and C columns
-//! is R scales (f32), R biases (f32) and R × C weights (i8); what stands for a weight is scale × weight. Last come the
-//! weights (f32) of what a band's own features add to its gains: for each of the two gains and each group of features those
-//! of the band below, of the band, and of the band above.
+//! Per frame it has 129 bands of five numbers. Two layers halve the bands twice, three blocks see what was before, two pairs
+//! of recurrent units go over the 33 bands that are left, in both directions, and over the time of each; then the same back,
+//! each layer with what its counterpart had. 24 thousand weights.
+#![expect(clippy::needless_range_loop, reason = "iterators are not inlined so deep")]
 
 use std::sync::Arc;
 
-use crate::simd::kernels;
+use super::layers::{Along, add_normal, apart, convolve, dense, fused, gate, rectified, sigmoid, tanh};
+use super::weights::{ANSWERS, BANDS, Block, C, G, GATES, HALF, INPUTS, Network, Pair, ROWS, Recurrent};
 
-use super::features::{BANDS, GROUPS, INPUTS};
-use super::product::{LANES, WIDEST, product};
+/// Frames between those that each of the three blocks sees, on the way in; on the way out backwards.
+const STEPS: [usize; 3] = [1, 2, 5];
 
-const MAGIC: &[u8; 4] = b"SPNN";
-const VERSION: u16 = 2;
-const HEADER: usize = 16;
-const OUTPUTS: usize = 2 * BANDS + 1;
-/// A band, and those below and above it.
-const NEAR: usize = 3;
-/// Weights of what their features add to the two gains of a band.
-const LOCAL: usize = 2 * GROUPS * NEAR * BANDS;
-/// Largest magnitude of an input, and of a hidden value: the ranges of their 16 bits.
-const INPUT_RANGE: f32 = 4.0;
-const HIDDEN_RANGE: f32 = 1.0;
+/// Rows with one of zeros (or two) before and behind, which convolutions reach.
+type Padded<const N: usize, const W: usize> = Box<[[f32; W]; N]>;
 
-/// Why a file is not a network that this version can run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum NetworkError {
-    /// It does not begin like one.
-    Format,
-    /// It has another version.
-    Version {
-        /// The file's.
-        found: u16,
-    },
-    /// Its layers do not fit the features and bands of this engine.
-    Shape {
-        /// Inputs, width and outputs of the file.
-        found: [u16; 3],
-    },
-    /// It is cut off or has more than it should.
-    Length {
-        /// Bytes that it should have.
-        expected: usize,
-        /// Bytes that it has.
-        actual: usize,
-    },
-    /// Its checksum is wrong, or it holds a number that is not finite.
-    Corrupt,
+fn zeros<const N: usize, const W: usize>() -> Padded<N, W> {
+    Box::new([[0.0; W]; N])
 }
 
-impl std::fmt::Display for NetworkError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Format => write!(f, "not a network's file"),
-            Self::Version { found } => write!(f, "network of version {found}, {VERSION} is known"),
-            Self::Shape { found: [inputs, width, outputs] } => {
-                write!(
-                    f,
-                    "network of {inputs} inputs, width {width}, {outputs} outputs; {INPUTS} and {OUTPUTS} are needed"
-                )
-            }
-            Self::Length { expected, actual } => write!(f, "network of {actual} bytes, {expected} expected"),
-            Self::Corrupt => write!(f, "network with damaged weights"),
-        }
-    }
-}
-
-impl std::error::Error for NetworkError {}
-
-/// A matrix of 8-bit weights, a scale and a bias for each row.
+/// What a block remembers: its widened rows of the frames before, the next to be written, and its unit's state.
 #[derive(Clone, Debug)]
-struct Matrix {
-    columns: usize,
-    scale: Vec<f32>,
-    bias: Vec<f32>,
-    weights: Vec<i8>,
+struct Memory {
+    frames: Vec<[[f32; C]; ROWS + 2]>,
+    next: usize,
+    hidden: [f32; C],
 }
 
-impl Matrix {
-    fn bytes(rows: usize, columns: usize) -> usize {
-        rows * (8 + columns)
+impl Memory {
+    /// For a block that sees frames `step` and twice `step` ago.
+    fn new(step: usize) -> Self {
+        Self { frames: vec![[[0.0; C]; ROWS + 2]; 2 * step + 1], next: 0, hidden: [0.0; C] }
     }
 
-    /// Takes a matrix from the front of `bytes`, for 16-bit inputs of `range`.
-    fn take(bytes: &mut &[u8], rows: usize, columns: usize, range: f32) -> Option<Self> {
-        let mut floats = |unit: f32| {
-            let (front, rest) = bytes.split_at_checked(4 * rows)?;
-            *bytes = rest;
-            let values = front.chunks_exact(4).map(|b| unit * f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-            Some(values.collect::<Vec<_>>()).filter(|values| values.iter().all(|value| value.is_finite()))
-        };
-        let (scale, bias) = (floats(range / f32::from(i16::MAX))?, floats(1.0)?);
-        let (weights, rest) = bytes.split_at_checked(rows * columns)?;
-        *bytes = rest;
-        Some(Self { columns, scale, bias, weights: weights.iter().map(|weight| *weight as i8).collect() })
+    fn reset(&mut self) {
+        self.frames.as_flattened_mut().fill([0.0; C]);
+        self.hidden = [0.0; C];
     }
-
-    /// `out = weights × input + bias`; `sums` has room for a number of each row.
-    fn apply(&self, input: &[i16], sums: &mut [i32], out: &mut [f32]) {
-        let sums = &mut sums[..out.len()];
-        product(&self.weights, self.columns, input, sums);
-        weigh(sums, &self.scale, &self.bias, out);
-    }
-}
-
-/// Gated recurrent unit; rows in the order reset, update, new.
-#[derive(Clone, Debug)]
-struct Unit {
-    given: Matrix,
-    recurrent: Matrix,
-}
-
-/// The weights of a network, read and checked.
-#[derive(Clone, Debug)]
-pub struct Network {
-    width: usize,
-    input: Matrix,
-    units: [Unit; 2],
-    output: Matrix,
-    /// [`LOCAL`] weights, in the order of the file.
-    local: Vec<f32>,
-}
-
-impl Network {
-    /// Reads a file of weights.
-    ///
-    /// # Errors
-    /// [`NetworkError`] with what is wrong with it.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, NetworkError> {
-        let (header, mut rest) = bytes.split_at_checked(HEADER).ok_or(NetworkError::Format)?;
-        if &header[..4] != MAGIC {
-            return Err(NetworkError::Format);
-        }
-        let short = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
-        if short(4) != VERSION {
-            return Err(NetworkError::Version { found: short(4) });
-        }
-        let found = [short(6), short(8), short(10)];
-        let [inputs, width, outputs] = found.map(usize::from);
-        if (inputs, outputs) != (INPUTS, OUTPUTS) || width == 0 || 2 * width > WIDEST || !width.is_multiple_of(LANES) {
-            return Err(NetworkError::Shape { found });
-        }
-        let unit = 2 * Matrix::bytes(3 * width, width);
-        let expected = HEADER + Matrix::bytes(width, inputs) + 2 * unit + Matrix::bytes(outputs, 2 * width) + 4 * LOCAL;
-        if bytes.len() != expected {
-            return Err(NetworkError::Length { expected, actual: bytes.len() });
-        }
-        let checksum = u32::from_le_bytes([header[12], header[13], header[14], header[15]]);
-        if checksum != fnv(rest) {
-            return Err(NetworkError::Corrupt);
-        }
-        let mut matrix =
-            |rows, columns, range| Matrix::take(&mut rest, rows, columns, range).ok_or(NetworkError::Corrupt);
-        let input = matrix(width, inputs, INPUT_RANGE)?;
-        let mut unit = || {
-            let given = matrix(3 * width, width, HIDDEN_RANGE)?;
-            Ok(Unit { given, recurrent: matrix(3 * width, width, HIDDEN_RANGE)? })
-        };
-        let units = [unit()?, unit()?];
-        let output = matrix(outputs, 2 * width, HIDDEN_RANGE)?;
-        let local: Vec<f32> = rest.as_chunks().0.iter().map(|four| f32::from_le_bytes(*four)).collect();
-        if !local.iter().all(|weight| weight.is_finite()) {
-            return Err(NetworkError::Corrupt);
-        }
-        Ok(Self { width, input, units, output, local })
-    }
-
-    /// The one that comes with this crate.
-    ///
-    /// # Errors
-    /// [`NetworkError`] when the crate was built with a file that does not fit it.
-    #[cfg(feature = "network")]
-    pub fn built_in() -> Result<Self, NetworkError> {
-        Self::from_bytes(include_bytes!("../../models/suppressor.bin"))
-    }
-
-    /// Weights and biases.
-    pub fn parameters(&self) -> usize {
-        let of = |matrix: &Matrix| matrix.weights.len() + matrix.bias.len();
-        let units: usize = self.units.iter().map(|unit| of(&unit.given) + of(&unit.recurrent)).sum();
-        of(&self.input) + units + of(&self.output) + self.local.len()
-    }
-}
-
-/// FNV-1a, 32 bits.
-fn fnv(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
 /// A network and what it remembers.
 #[derive(Clone, Debug)]
 pub(super) struct State {
     network: Arc<Network>,
-    hidden: [Vec<f32>; 2],
-    /// Both hidden states, as the next layers take them.
-    short: Vec<i16>,
-    short_input: Vec<i16>,
-    layer: Vec<f32>,
-    short_layer: Vec<i16>,
-    given: Vec<f32>,
-    recurrent: Vec<f32>,
-    sums: Vec<i32>,
+    memories: [Memory; 6],
+    /// Of each pair, the states over time of each band.
+    hidden: [[[f32; C]; ROWS]; 2],
+    half: Padded<{ HALF + 4 }, C>,
+    rows: Padded<{ ROWS + 2 }, C>,
+    /// What the layers on the way in had.
+    inward: [[[f32; C]; ROWS]; 4],
+    layer: [[f32; C]; ROWS],
+    wide: [[f32; C]; HALF],
+    narrow: [[f32; G]; ROWS],
+    given: [[[f32; GATES]; ROWS]; 2],
+    recurrent: [[[f32; GATES]; ROWS]; 2],
+    answers: Box<[[f32; ANSWERS]; BANDS]>,
+    voice: f32,
 }
+
+/// A frame as the network sees it: three rows of zeros, the bands, three rows of zeros.
+pub(super) type Seen = [[f32; INPUTS]; BANDS + 6];
 
 impl State {
     pub fn new(network: Arc<Network>) -> Self {
-        let width = network.width;
+        let step = |block: usize| if block < 3 { STEPS[block] } else { STEPS[5 - block] };
         Self {
-            hidden: [vec![0.0; width], vec![0.0; width]],
-            short: vec![0; 2 * width],
-            short_input: vec![0; network.input.columns],
-            layer: vec![0.0; width],
-            short_layer: vec![0; width],
-            given: vec![0.0; 3 * width],
-            recurrent: vec![0.0; 3 * width],
-            sums: vec![0; OUTPUTS.max(3 * width)],
             network,
+            memories: std::array::from_fn(|block| Memory::new(step(block))),
+            hidden: [[[0.0; C]; ROWS]; 2],
+            half: zeros(),
+            rows: zeros(),
+            inward: [[[0.0; C]; ROWS]; 4],
+            layer: [[0.0; C]; ROWS],
+            wide: [[0.0; C]; HALF],
+            narrow: [[0.0; G]; ROWS],
+            given: [[[0.0; GATES]; ROWS]; 2],
+            recurrent: [[[0.0; GATES]; ROWS]; 2],
+            answers: zeros(),
+            voice: 0.0,
         }
-    }
-
-    /// Numbers that [`run`](Self::run) writes.
-    pub fn outputs(&self) -> usize {
-        self.network.output.scale.len()
-    }
-
-    /// One frame: features within ±[`INPUT_RANGE`] in, numbers from 0 to 1 out.
-    pub fn run(&mut self, input: &[f32], output: &mut [f32]) {
-        let width = self.network.width;
-        shorten(input, INPUT_RANGE, &mut self.short_input);
-        self.network.input.apply(&self.short_input, &mut self.sums, &mut self.layer);
-        tanh(&mut self.layer);
-        shorten(&self.layer, HIDDEN_RANGE, &mut self.short_layer);
-        for (k, (unit, hidden)) in self.network.units.iter().zip(&mut self.hidden).enumerate() {
-            let (before, own) = self.short.split_at_mut(k * width);
-            let from = if k == 0 { &self.short_layer } else { &before[(k - 1) * width..] };
-            let own = &mut own[..width];
-            unit.given.apply(from, &mut self.sums, &mut self.given);
-            unit.recurrent.apply(own, &mut self.sums, &mut self.recurrent);
-            gate(&self.given, &self.recurrent, hidden);
-            shorten(hidden, HIDDEN_RANGE, own);
-        }
-        self.network.output.apply(&self.short, &mut self.sums, output);
-        add_local(&self.network.local, input, output);
-        sigmoid(output);
     }
 
     pub fn reset(&mut self) {
-        self.hidden.iter_mut().for_each(|hidden| hidden.fill(0.0));
-        self.short.fill(0);
+        self.memories.iter_mut().for_each(Memory::reset);
+        self.hidden = [[[0.0; C]; ROWS]; 2];
+        self.voice = 0.0;
     }
-}
 
-/// Hyperbolic tangent by its continued fraction to the seventh order, within 1e-4 (2e-5 for |x| < 4).
-#[inline(always)]
-fn tanh_of(x: f32) -> f32 {
-    let x = x.clamp(-4.97, 4.97);
-    let q = x * x;
-    let above = x * (135_135.0 + q * (17_325.0 + q * (378.0 + q)));
-    let below = 135_135.0 + q * (62_370.0 + q * (3_150.0 + q * 28.0));
-    (above / below).clamp(-1.0, 1.0)
-}
+    /// Probability of speech in the last frame, 0 to 1.
+    pub fn voice(&self) -> f32 {
+        self.voice
+    }
 
-#[inline(always)]
-fn sigmoid_of(x: f32) -> f32 {
-    0.5 + 0.5 * tanh_of(0.5 * x)
-}
+    /// One frame: writes for each band the gain that leaves speech alone, and the one that leaves all but the echo.
+    pub fn run(&mut self, seen: &Seen, speech: &mut [f32; BANDS], both: &mut [f32; BANDS]) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            #[target_feature(enable = "avx2,fma")]
+            fn wide(state: &mut State, seen: &Seen, speech: &mut [f32; BANDS], both: &mut [f32; BANDS]) {
+                state.frame::<true>(seen, speech, both);
+            }
+            if crate::simd::has_avx2() {
+                // SAFETY: the processor has the features, as was just asked.
+                return unsafe { wide(self, seen, speech, both) };
+            }
+        }
+        self.frame::<false>(seen, speech, both);
+    }
 
-kernels! {
-    /// `out = bias + scale × sum`.
-    fn weigh(sums: &[i32], scale: &[f32], bias: &[f32], out: &mut [f32]) {
-        for ((out, sum), (scale, bias)) in out.iter_mut().zip(sums).zip(scale.iter().zip(bias)) {
-            *out = bias + scale * *sum as f32;
+    #[inline(always)]
+    fn frame<const FUSED: bool>(&mut self, seen: &Seen, speech: &mut [f32; BANDS], both: &mut [f32; BANDS]) {
+        let network = Arc::clone(&self.network);
+        self.inwards::<FUSED>(&network, seen);
+        for (pair, network) in network.pairs.iter().enumerate() {
+            self.across::<FUSED>(network);
+            self.along::<FUSED>(network, pair);
+        }
+        let mut voice = [0.0; C];
+        for r in 0..ROWS {
+            for c in 0..C {
+                voice[c] = fused::<FUSED>(self.rows[r + 1][c], network.voice[r][c], voice[c]);
+            }
+        }
+        self.voice = sigmoid::<FUSED>(network.voice_bias + voice.iter().sum::<f32>());
+        self.outwards::<FUSED>(&network);
+        // Number by number, so that vectors hold bands.
+        let mut parts = [[0.0; BANDS]; 2];
+        for band in 0..BANDS {
+            let answers = &self.answers[band];
+            (parts[0][band], parts[1][band], both[band]) = (answers[0], answers[1], answers[2]);
+        }
+        for band in 0..BANDS {
+            let (a, b) = (tanh::<FUSED>(parts[0][band]), tanh::<FUSED>(parts[1][band]));
+            speech[band] = (a * a + b * b).sqrt().min(1.0);
+            both[band] = sigmoid::<FUSED>(both[band]);
         }
     }
 
-    /// To 16 bits, of which `range` is the largest.
-    fn shorten(from: &[f32], range: f32, to: &mut [i16]) {
-        let unit = f32::from(i16::MAX) / range;
-        for (to, from) in to.iter_mut().zip(from) {
-            *to = (from.clamp(-range, range) * unit) as i16;
+    #[inline(always)]
+    fn inwards<const FUSED: bool>(&mut self, network: &Network, seen: &Seen) {
+        let first = &network.first;
+        let half = &mut self.half[2..HALF + 2];
+        let every_second = Along { stride: 2, ..Along::PLAIN };
+        convolve::<FUSED, INPUTS, C, INPUTS, C>(every_second, seen, &first.weights, &first.bias, half, |x| x);
+        for (row, seen, ends) in [(0, &seen[3], &first.ends[0]), (HALF - 1, &seen[BANDS + 2], &first.ends[1])] {
+            for (x, weights) in seen.iter().zip(ends) {
+                half[row].iter_mut().zip(weights).for_each(|(sum, weight)| *sum -= x * weight);
+            }
+        }
+        for row in half {
+            for c in 0..C {
+                row[c] = rectified(row[c], first.slope);
+            }
+        }
+        let rows = &mut self.rows[1..=ROWS];
+        for (group, (weights, bias)) in network.second.weights.iter().zip(&network.second.bias).enumerate() {
+            let along = Along { first: G * group, at: G * group, ..every_second };
+            let slope = network.second.slope;
+            convolve::<FUSED, G, G, C, C>(along, &self.half[..], weights, bias, rows, |x| rectified(x, slope));
+        }
+        self.inward[0].copy_from_slice(rows);
+        for block in 0..3 {
+            self.block::<FUSED>(&network.blocks[block], block);
+            self.inward[block + 1].copy_from_slice(&self.rows[1..=ROWS]);
+        }
+        // The last is not kept for its counterpart alone: the pairs go on from it.
+    }
+
+    #[inline(always)]
+    fn outwards<const FUSED: bool>(&mut self, network: &Network) {
+        for block in 3..6 {
+            add(&self.inward[6 - block], &mut self.rows[1..=ROWS]);
+            self.block::<FUSED>(&network.blocks[block], block);
+        }
+        add(&self.inward[0], &mut self.rows[1..=ROWS]);
+        // Bands between two others have two taps, the others three. What the first layer had is still in the half.
+        let half = &mut self.wide;
+        for (group, (weights, bias)) in network.third.weights.iter().zip(&network.third.bias).enumerate() {
+            let along = Along { first: G * group, at: G * group, every: 2, stride: 1 };
+            let slope = network.third.slope;
+            convolve::<FUSED, G, G, C, C>(along, &self.rows[..], &weights[..3], bias, &mut half[..], |x| {
+                rectified(x, slope)
+            });
+            let between = &mut half[1..HALF - 1];
+            convolve::<FUSED, G, G, C, C>(along, &self.rows[1..], &weights[3..], bias, between, |x| {
+                rectified(x, slope)
+            });
+        }
+        add(&half[..], &mut self.half[2..HALF + 2]);
+        let along = Along { every: 2, ..Along::PLAIN };
+        let (weights, bias) = (&network.last, &network.last_bias);
+        convolve::<FUSED, C, ANSWERS, C, ANSWERS>(
+            along,
+            &self.half[1..],
+            &weights[..3],
+            bias,
+            &mut self.answers[..],
+            |x| x,
+        );
+        let between = &mut self.answers[1..BANDS - 1];
+        convolve::<FUSED, C, ANSWERS, C, ANSWERS>(along, &self.half[2..], &weights[3..], bias, between, |x| x);
+    }
+
+    /// Takes the rows through a block.
+    #[inline(always)]
+    fn block<const FUSED: bool>(&mut self, network: &Block, block: usize) {
+        let memory = &mut self.memories[block];
+        let now = memory.next;
+        let widened = &mut memory.frames[now][1..=ROWS];
+        let slope = network.widen_slope;
+        convolve::<FUSED, G, C, C, C>(
+            Along::PLAIN,
+            &self.rows[..],
+            &network.widen,
+            &network.widen_bias,
+            widened,
+            |x| rectified(x, slope),
+        );
+        let (count, step) = (memory.frames.len(), memory.frames.len() / 2);
+        let ago = |k: usize| &memory.frames[(now + 1 + k * step) % count][..];
+        let frames = [ago(0), ago(1), ago(2)];
+        apart::<FUSED, C>(frames, &network.depth, &network.depth_bias, network.depth_slope, &mut self.layer);
+        memory.next = (now + 1) % count;
+        let (narrow, bias) = (&network.narrow, &network.narrow_bias);
+        convolve::<FUSED, C, G, C, G>(Along::PLAIN, &self.layer, narrow, bias, &mut self.narrow, |x| x);
+        let mut power = [0.0; G];
+        for r in 0..ROWS {
+            for c in 0..G {
+                power[c] += self.narrow[r][c] * self.narrow[r][c] * (1.0 / ROWS as f32);
+            }
+        }
+        let given = dense::<FUSED, G, { 3 * C }>(&power, &network.given, &network.given_bias);
+        let recurrent = dense::<FUSED, C, { 3 * C }>(&memory.hidden, &network.recurrent, &network.recurrent_bias);
+        gate::<FUSED, C>(thirds(&given), thirds(&recurrent), &mut memory.hidden);
+        let mut weights = dense::<FUSED, C, G>(&memory.hidden, &network.weigh, &network.weigh_bias);
+        for c in 0..G {
+            weights[c] = sigmoid::<FUSED>(weights[c]);
+        }
+        for r in 0..ROWS {
+            let mut mixed = [0.0; C];
+            for c in 0..G {
+                mixed[2 * c] = self.narrow[r][c] * weights[c];
+                mixed[2 * c + 1] = self.rows[r + 1][G + c];
+            }
+            self.rows[r + 1] = mixed;
         }
     }
 
-    /// Adds to the gains of each band what its own features say, and those of the bands beside it.
-    fn add_local(weights: &[f32], input: &[f32], output: &mut [f32]) {
-        let mut features = [0.0; BANDS + 2];
-        for (gain, weights) in output.chunks_exact_mut(BANDS).zip(weights.chunks_exact(GROUPS * NEAR * BANDS)) {
-            for (group, weights) in input.chunks_exact(BANDS).zip(weights.chunks_exact(NEAR * BANDS)) {
-                features[1..=BANDS].copy_from_slice(group);
-                (features[0], features[BANDS + 1]) = (group[0], group[BANDS - 1]);
-                for (from, weights) in weights.chunks_exact(BANDS).enumerate() {
-                    for ((gain, weight), feature) in gain.iter_mut().zip(weights).zip(&features[from..]) {
-                        *gain += weight * feature;
+    /// What the rows give to the gates of each group.
+    #[inline(always)]
+    fn give<const FUSED: bool>(&mut self, network: &Recurrent) {
+        for (group, given) in self.given.iter_mut().enumerate() {
+            let along = Along { first: G * group, ..Along::PLAIN };
+            let rows = &self.rows[1..=ROWS];
+            convolve::<FUSED, G, GATES, C, GATES>(
+                along,
+                rows,
+                &network.given[group],
+                &network.given_bias[group],
+                given,
+                |x| x,
+            );
+        }
+    }
+
+    /// The layer behind the units, and its sum with what went into them.
+    #[inline(always)]
+    fn behind<const FUSED: bool>(&mut self, network: &Recurrent, hidden: &[[f32; C]; ROWS]) {
+        convolve::<FUSED, C, C, C, C>(
+            Along::PLAIN,
+            hidden,
+            &network.behind,
+            &network.behind_bias,
+            &mut self.layer,
+            |x| x,
+        );
+        add_normal::<FUSED, C>(&self.layer, &network.norm, &network.norm_bias, &mut self.rows[1..=ROWS]);
+    }
+
+    /// Over the bands: of each group four numbers go upwards and four downwards.
+    #[inline(always)]
+    fn across<const FUSED: bool>(&mut self, network: &Pair) {
+        self.give::<FUSED>(&network.across);
+        let mut hidden = [0.0; C];
+        let mut all = [[0.0; C]; ROWS];
+        for step in 0..ROWS {
+            let back = ROWS - 1 - step;
+            let mut given = [[0.0; C]; 3];
+            let mut recurrent = network.across_bias;
+            for gate in 0..3 {
+                for lane in 0..4 {
+                    given[gate][lane] = self.given[0][step][G * gate + lane];
+                    given[gate][4 + lane] = self.given[0][back][G * gate + 4 + lane];
+                    given[gate][G + lane] = self.given[1][step][G * gate + lane];
+                    given[gate][G + 4 + lane] = self.given[1][back][G * gate + 4 + lane];
+                }
+            }
+            for k in 0..4 {
+                // The k-th number of each unit, for the four of the same unit.
+                let mut numbers = [0.0; C];
+                for lane in 0..C {
+                    numbers[lane] = hidden[lane / 4 * 4 + k];
+                }
+                for gate in 0..3 {
+                    for lane in 0..C {
+                        let weight = network.across_recurrent[gate][k][lane];
+                        recurrent[gate][lane] = fused::<FUSED>(numbers[lane], weight, recurrent[gate][lane]);
                     }
                 }
             }
+            gate::<FUSED, C>(
+                [&given[0], &given[1], &given[2]],
+                [&recurrent[0], &recurrent[1], &recurrent[2]],
+                &mut hidden,
+            );
+            for lane in 0..4 {
+                all[step][lane] = hidden[lane];
+                all[back][4 + lane] = hidden[4 + lane];
+                all[step][G + lane] = hidden[G + lane];
+                all[back][G + 4 + lane] = hidden[G + 4 + lane];
+            }
         }
+        self.behind::<FUSED>(&network.across, &all);
     }
 
-    fn tanh(x: &mut [f32]) {
-        for x in x {
-            *x = tanh_of(*x);
+    /// Over the time of each band.
+    #[inline(always)]
+    fn along<const FUSED: bool>(&mut self, network: &Pair, pair: usize) {
+        self.give::<FUSED>(&network.along);
+        let mut hidden = self.hidden[pair];
+        for (group, recurrent) in self.recurrent.iter_mut().enumerate() {
+            let along = Along { first: G * group, ..Along::PLAIN };
+            let (weights, bias) = (&network.along_recurrent[group], &network.along_bias[group]);
+            convolve::<FUSED, G, GATES, C, GATES>(along, &hidden, weights, bias, recurrent, |x| x);
         }
-    }
-
-    fn sigmoid(x: &mut [f32]) {
-        for x in x {
-            *x = sigmoid_of(*x);
+        for row in 0..ROWS {
+            for group in 0..2 {
+                let mut half = [0.0; G];
+                half.copy_from_slice(&hidden[row][G * group..G * group + G]);
+                gate::<FUSED, G>(thirds(&self.given[group][row]), thirds(&self.recurrent[group][row]), &mut half);
+                hidden[row][G * group..G * group + G].copy_from_slice(&half);
+            }
         }
-    }
-
-    /// The unit's equations (Cho et al. 2014, with the reset gate behind the recurrent product).
-    fn gate(given: &[f32], recurrent: &[f32], hidden: &mut [f32]) {
-        let width = hidden.len();
-        let (given_r, given) = given.split_at(width);
-        let (given_z, given_n) = given.split_at(width);
-        let (recurrent_r, recurrent) = recurrent.split_at(width);
-        let (recurrent_z, recurrent_n) = recurrent.split_at(width);
-        for (k, hidden) in hidden.iter_mut().enumerate() {
-            let reset = sigmoid_of(given_r[k] + recurrent_r[k]);
-            let update = sigmoid_of(given_z[k] + recurrent_z[k]);
-            let new = tanh_of(given_n[k] + reset * recurrent_n[k]);
-            *hidden = new + update * (*hidden - new);
-        }
+        self.hidden[pair] = hidden;
+        self.behind::<FUSED>(&network.along, &hidden);
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The numbers of the three gates.
+#[inline(always)]
+fn thirds<const N: usize, const W: usize>(gates: &[f32; N]) -> [&[f32; W]; 3] {
+    const { assert!(N == 3 * W) };
+    let (parts, _) = gates.as_chunks::<W>();
+    [&parts[0], &parts[1], &parts[2]]
+}
 
-    #[test]
-    fn tanh_and_sigmoid_are_close_and_stay_in_range() {
-        for k in -4_000..=4_000 {
-            let x = k as f32 * 0.005;
-            let wanted = x.tanh();
-            assert!((tanh_of(x) - wanted).abs() < if x.abs() < 4.0 { 2e-5 } else { 1e-4 }, "{x}: {}", tanh_of(x));
-            assert!((0.0..=1.0).contains(&sigmoid_of(x)));
-        }
-    }
-
-    #[test]
-    fn a_band_hears_itself_and_the_bands_beside_it() {
-        // The second gain of a band takes the fourth group of features; beyond the last band that one stands for the next.
-        for (band, near, from) in [(10, 0, 9), (10, 1, 10), (10, 2, 11), (0, 0, 0), (BANDS - 1, 2, BANDS - 1)] {
-            let mut weights = vec![0.0; LOCAL];
-            weights[((GROUPS + 3) * NEAR + near) * BANDS + band] = 0.5;
-            let mut input = vec![0.0; INPUTS];
-            input[3 * BANDS + from] = 3.0;
-            let mut output = vec![1.0; OUTPUTS];
-            add_local(&weights, &input, &mut output);
-            let mut wanted = vec![1.0; OUTPUTS];
-            wanted[BANDS + band] = 2.5;
-            assert_eq!(output, wanted, "band {band}, {near}");
+#[inline(always)]
+fn add<const W: usize>(more: &[[f32; W]], rows: &mut [[f32; W]]) {
+    for r in 0..rows.len() {
+        for c in 0..W {
+            rows[r][c] += more[r][c];
         }
     }
 }
