@@ -23,7 +23,7 @@ const FALL: f32 = 2.0;
 /// Largest attenuation, dB.
 const ATTENUATION: f32 = 30.0;
 /// Speech that stands above the noise by less than this, dB, is not raised; each dB more allows three of gain.
-const CONTRAST: f32 = 9.0;
+const CONTRAST: f32 = 8.0;
 const CONTRAST_SLOPE: f32 = 3.0;
 /// A frame this far above the noise, dB, begins to get gain, and has all of it `OPEN_WIDTH` higher.
 const OPEN: f32 = 9.0;
@@ -36,12 +36,17 @@ const INAUDIBLE_WIDTH: f32 = 10.0;
 /// How fast the gain leaves at the end of speech, share per frame.
 const CLOSE: f32 = 0.9;
 
+/// A voice that another has heard is not gone at once, per frame: the detector hears 16 ms and what was before, too.
+const LINGER: f32 = 0.9;
+
 /// The whole stage: voice activity, level control, limiter.
 #[derive(Clone, Debug)]
 pub(crate) struct AutomaticGain {
     voice: VoiceActivity,
     control: GainControl,
     limiter: Limiter,
+    /// Mean square of the frame that was listened to.
+    heard: f32,
     voice_probability: f32,
     speech: f32,
 }
@@ -52,6 +57,7 @@ impl AutomaticGain {
             voice: VoiceActivity::new(rate),
             control: GainControl::new(config),
             limiter: Limiter::new(rate),
+            heard: 0.0,
             voice_probability: 0.0,
             speech: 0.0,
         }
@@ -67,16 +73,22 @@ impl AutomaticGain {
         self.limiter.latency()
     }
 
-    /// Listens to `frame` before its noise is suppressed: what is left of noise can sound like a voice.
-    pub fn listen(&mut self, frame: &[f32]) {
-        self.voice_probability = self.voice.process(frame);
-        self.control.surroundings.update(mean_square(frame), self.voice_probability);
+    /// Listens to `frame` before its noise is suppressed: what is left of noise can sound like a voice. Whether it is one
+    /// need not be found out where somebody else knows and tells [`process`](Self::process).
+    pub fn listen(&mut self, frame: &[f32], is_told: bool) {
+        self.heard = mean_square(frame);
+        if !is_told {
+            self.voice_probability = self.voice.process(frame);
+        }
     }
 
     /// Levels `frame` in place. `near_end` is the probability that what is heard comes from the near end and not from the
-    /// loudspeaker, 0 to 1: residual echo is no talker.
-    pub fn process(&mut self, frame: &mut [f32], near_end: f32) {
-        self.speech = self.voice_probability * near_end;
+    /// loudspeaker: residual echo is no talker. `told` is that of a voice of the near end, where somebody else knows it.
+    pub fn process(&mut self, frame: &mut [f32], told: Option<f32>, near_end: f32) {
+        let voice = told.map_or(self.voice_probability, |told| told.max(LINGER * self.voice_probability));
+        self.voice_probability = voice;
+        self.control.surroundings.update(self.heard, voice);
+        self.speech = if told.is_some() { voice } else { voice * near_end };
         self.control.process(frame, self.speech);
         self.limiter.process(frame);
     }

@@ -121,7 +121,6 @@ impl AudioProcessor {
         config.check()?;
         // What can fail comes first.
         let (before, noise) = (self.config.noise, config.noise);
-        let is_neural = |noise: NoiseSuppression| noise.engine == NoiseEngine::Neural;
         if noise.is_some_and(is_neural) && !self.suppressor.has_neural() {
             #[cfg(feature = "network")]
             self.set_network(Network::built_in().map_err(|_| Error::Network)?);
@@ -213,8 +212,9 @@ impl AudioProcessor {
             Some(_) => self.echo.capture(&self.near, out),
             None => out.copy_from_slice(&self.near),
         }
+        let is_neural = self.config.noise.is_some_and(is_neural);
         if self.config.gain.is_some() {
-            self.gain.listen(out);
+            self.gain.listen(out, is_neural);
         }
         if suppresses(&self.config) {
             let echo = self.config.echo.filter(|echo| echo.suppress).map(|_| &self.echo);
@@ -225,7 +225,9 @@ impl AudioProcessor {
             self.erle.add(&self.near, out);
         }
         if self.config.gain.is_some() {
-            self.gain.process(out, near_end);
+            // The network hears more than the detector, and has been asked already.
+            let voice = is_neural.then(|| self.suppressor.near_end());
+            self.gain.process(out, voice, near_end);
         }
         bound(out);
         self.output.process(out);
@@ -289,6 +291,10 @@ impl AudioProcessor {
 /// Whether spectra are needed: for noise, or for what the linear filter leaves of the echo.
 fn suppresses(config: &Config) -> bool {
     config.noise.is_some() || config.echo.is_some_and(|echo| echo.suppress)
+}
+
+fn is_neural(noise: NoiseSuppression) -> bool {
+    noise.engine == NoiseEngine::Neural
 }
 
 /// Below this probability of near-end speech the far end is taken to speak alone.
