@@ -47,7 +47,7 @@ impl Along {
     pub const PLAIN: Self = Self { first: 0, stride: 1, at: 0, every: 1 };
 }
 
-/// Each sum goes through `then`.
+/// The convolution that `along` tells; each sum goes through `then`.
 #[inline(always)]
 pub(super) fn convolve<const FUSED: bool, const C: usize, const O: usize, const IN: usize, const OUT: usize>(
     along: Along,
