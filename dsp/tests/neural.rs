@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails the test")]
 
 use soft_phone_dsp::{
-    AudioProcessor, Config, EchoCancellation, Network, NoiseEngine, NoiseLevel, NoiseSuppression, SAMPLE_RATES,
+    AudioProcessor, Config, EchoCancellation, GainControl, Network, NoiseEngine, NoiseLevel, NoiseSuppression,
+    SAMPLE_RATES,
 };
 
 fn neural(level: NoiseLevel) -> Config {
@@ -101,4 +102,32 @@ fn after_a_reset_it_is_as_new() {
     let _ = run(&mut used, &far, &near);
     used.reset();
     assert_eq!(run(&mut used, &far, &near), run(&mut fresh, &far, &near));
+}
+
+/// The file of a network without weights but for the bias of its probability of speech.
+fn sure_of_itself(bias: f32) -> Vec<u8> {
+    let body: Vec<u8> = (0..24_259).map(|_| 0.0).chain([bias]).flat_map(f32::to_le_bytes).collect();
+    let hash = body.iter().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
+    let mut file = b"SPNN\x03\0\0\0".to_vec();
+    file.extend_from_slice(&hash.to_le_bytes());
+    file.extend_from_slice(&body);
+    file
+}
+
+#[test]
+fn the_gain_control_believes_the_network_and_not_its_own_detector() {
+    let hiss: Vec<f32> = noise(5, 48_000).iter().map(|x| 0.02 * x).collect();
+    for (bias, least, most) in [(8.0, 0.99, 1.0), (-8.0, 0.0, 0.01)] {
+        let network = Network::from_bytes(&sure_of_itself(bias)).unwrap();
+        let config = Config { gain: Some(GainControl::default()), ..neural(NoiseLevel::High) };
+        let mut processor = AudioProcessor::with_network(16_000, config.clone(), network).unwrap();
+        run(&mut processor, &hiss, &hiss);
+        let told = processor.stats().speech_probability;
+        assert!((least..=most).contains(&told), "{told}");
+        // The spectral engine knows nothing of it.
+        let noise = Some(NoiseSuppression { level: NoiseLevel::High, engine: NoiseEngine::Spectral });
+        processor.set_config(Config { noise, ..config }).unwrap();
+        run(&mut processor, &hiss, &hiss);
+        assert!(processor.stats().speech_probability < 0.5);
+    }
 }

@@ -4,6 +4,9 @@
 //! Everything here is inlined into one function for each kind of vector (`State::run`), hence the parameter `FUSED`: whether
 //! the processor multiplies and adds in one instruction. Loops are plain, for iterators are not inlined so deep.
 
+/// Rows that a convolution does at once, at most.
+const MOST_ROWS: usize = 8;
+
 /// `a × b + c`.
 #[inline(always)]
 pub(super) fn fused<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
@@ -58,38 +61,22 @@ pub(super) fn convolve<const FUSED: bool, const C: usize, const O: usize, const 
     then: impl Fn(f32) -> f32,
 ) {
     // Enough rows at once that no sum has to wait for its last product, where vectors are wide.
-    if FUSED && O <= 8 {
-        strips::<FUSED, 8, C, O, IN, OUT>(along, input, weights, bias, out, then);
-    } else {
-        strips::<FUSED, 4, C, O, IN, OUT>(along, input, weights, bias, out, then);
-    }
-}
-
-/// [`convolve`], `R` rows at a time.
-#[inline(always)]
-fn strips<const FUSED: bool, const R: usize, const C: usize, const O: usize, const IN: usize, const OUT: usize>(
-    along: Along,
-    input: &[[f32; IN]],
-    weights: &[[[f32; O]; C]],
-    bias: &[f32; O],
-    out: &mut [[f32; OUT]],
-    then: impl Fn(f32) -> f32,
-) {
+    let strip = if FUSED && O <= 8 { MOST_ROWS } else { 4 };
     let count = out.len().div_ceil(along.every);
     let mut row = 0;
     while row < count {
-        // The last rows are done with those before them, twice where they do not go into R.
-        let begin = row.min(count.saturating_sub(R));
-        let mut sums = [*bias; R];
+        // The last rows are done with those before them, twice where they do not go into the strip.
+        let begin = row.min(count.saturating_sub(strip));
+        let mut sums = [*bias; MOST_ROWS];
         for tap in 0..weights.len() {
-            let mut rows = [&input[0]; R];
-            for r in 0..R {
+            let mut rows = [&input[0]; MOST_ROWS];
+            for r in 0..strip {
                 rows[r] = &input[(begin + r) * along.stride + tap];
             }
             let weights = &weights[tap];
             for k in 0..C {
                 let weights = &weights[k];
-                for r in 0..R {
+                for r in 0..strip {
                     let x = rows[r][along.first + k];
                     for o in 0..O {
                         sums[r][o] = fused::<FUSED>(x, weights[o], sums[r][o]);
@@ -97,13 +84,13 @@ fn strips<const FUSED: bool, const R: usize, const C: usize, const O: usize, con
                 }
             }
         }
-        for r in 0..R {
+        for r in 0..strip {
             let out = &mut out[(begin + r) * along.every];
             for o in 0..O {
                 out[along.at + o] = then(sums[r][o]);
             }
         }
-        row = begin + R;
+        row = begin + strip;
     }
 }
 
@@ -141,17 +128,17 @@ pub(super) fn gate<const FUSED: bool, const W: usize>(
 /// Each channel by its own weights, over three rows of three frames: `out[r][c] = bias + Σ_f Σ_t frames[f][r + t][c] ×
 /// weights[f][t][c]`, rectified.
 #[inline(always)]
-pub(super) fn apart<const FUSED: bool, const C: usize>(
+pub(super) fn apart<const FUSED: bool, const C: usize, const R: usize>(
     frames: [&[[f32; C]]; 3],
     weights: &[[[f32; C]; 3]; 3],
     bias: &[f32; C],
     slope: f32,
-    out: &mut [[f32; C]],
+    out: &mut [[f32; C]; R],
 ) {
     // Three rows at once share what is read of the weights.
-    let mut row = 0;
-    while row < out.len() {
-        let begin = row.min(out.len() - 3);
+    const { assert!(R.is_multiple_of(3)) };
+    let mut begin = 0;
+    while begin < R {
         let mut sums = [*bias; 3];
         for f in 0..3 {
             let rows = &frames[f][begin..begin + 5];
@@ -168,19 +155,20 @@ pub(super) fn apart<const FUSED: bool, const C: usize>(
                 out[begin + r][c] = rectified(sums[r][c], slope);
             }
         }
-        row = begin + 3;
+        begin += 3;
     }
 }
 
 /// Adds to `rows` what the layer has made of them, brought to mean 0 and variance 1 over all of it, and weighed.
 #[inline(always)]
-pub(super) fn add_normal<const FUSED: bool, const C: usize>(
-    layer: &[[f32; C]],
+pub(super) fn add_normal<const FUSED: bool, const C: usize, const R: usize>(
+    layer: &[[f32; C]; R],
     weights: &[[f32; C]],
     biases: &[[f32; C]],
     rows: &mut [[f32; C]],
 ) {
     // Rows in threes, so that sums need not wait for each other.
+    const { assert!(R.is_multiple_of(3)) };
     let (mut sums, mut squares) = ([[0.0; C]; 3], [[0.0; C]; 3]);
     for rows in layer.chunks_exact(3) {
         for r in 0..3 {
@@ -190,7 +178,7 @@ pub(super) fn add_normal<const FUSED: bool, const C: usize>(
             }
         }
     }
-    let count = (layer.len() * C) as f32;
+    let count = (R * C) as f32;
     let mean = sums.as_flattened().iter().sum::<f32>() / count;
     let variance = (squares.as_flattened().iter().sum::<f32>() / count - mean * mean).max(0.0);
     let scale = 1.0 / (variance + 1e-8).sqrt();
@@ -229,12 +217,13 @@ mod tests {
         let weights: [[[f32; 3]; 4]; 3] =
             std::array::from_fn(|_| std::array::from_fn(|_| std::array::from_fn(|_| next())));
         let bias = [0.5, -0.25, 1.0];
-        // Rows that go into fours and such that do not; the last row that is written is the last there is.
+        // Rows that go into a strip of four or eight and such that do not; the last row that is written is the last there is.
         for (stride, every, rows) in [(1, 1, 9), (2, 1, 8), (2, 2, 17), (1, 2, 16), (2, 1, 11)] {
             let along = Along { first: 2, stride, at: 1, every };
-            let mut out = [[9.0_f32; 5]; 23];
+            let (mut out, mut wide) = ([[9.0_f32; 5]; 23], [[9.0_f32; 5]; 23]);
             convolve::<false, 4, 3, 6, 5>(along, &input, &weights, &bias, &mut out[..rows], |x| x);
-            for (row, out) in out.iter().enumerate() {
+            convolve::<true, 4, 3, 6, 5>(along, &input, &weights, &bias, &mut wide[..rows], |x| x);
+            for (row, out) in out.iter().enumerate().chain(wide.iter().enumerate()) {
                 for (o, out) in out.iter().enumerate() {
                     let written = row < rows && row % every == 0 && (1..4).contains(&o);
                     let sum = |o: usize| -> f32 {

@@ -167,7 +167,6 @@ impl State {
             self.block::<FUSED>(&network.blocks[block], block);
             self.inward[block + 1].copy_from_slice(&self.rows[1..=ROWS]);
         }
-        // The last is not kept for its counterpart alone: the pairs go on from it.
     }
 
     #[inline(always)]
@@ -223,7 +222,7 @@ impl State {
         let (count, step) = (memory.frames.len(), memory.frames.len() / 2);
         let ago = |k: usize| &memory.frames[(now + 1 + k * step) % count][..];
         let frames = [ago(0), ago(1), ago(2)];
-        apart::<FUSED, C>(frames, &network.depth, &network.depth_bias, network.depth_slope, &mut self.layer);
+        apart::<FUSED, C, ROWS>(frames, &network.depth, &network.depth_bias, network.depth_slope, &mut self.layer);
         memory.next = (now + 1) % count;
         let (narrow, bias) = (&network.narrow, &network.narrow_bias);
         convolve::<FUSED, C, G, C, G>(Along::PLAIN, &self.layer, narrow, bias, &mut self.narrow, |x| x);
@@ -278,7 +277,7 @@ impl State {
             &mut self.layer,
             |x| x,
         );
-        add_normal::<FUSED, C>(&self.layer, &network.norm, &network.norm_bias, &mut self.rows[1..=ROWS]);
+        add_normal::<FUSED, C, ROWS>(&self.layer, &network.norm, &network.norm_bias, &mut self.rows[1..=ROWS]);
     }
 
     /// Over the bands: of each group four numbers go upwards and four downwards.
