@@ -36,9 +36,6 @@ const INAUDIBLE_WIDTH: f32 = 10.0;
 /// How fast the gain leaves at the end of speech, share per frame.
 const CLOSE: f32 = 0.9;
 
-/// A voice that another has heard is not gone at once, per frame: the detector hears 16 ms and what was before, too.
-const LINGER: f32 = 0.9;
-
 /// The whole stage: voice activity, level control, limiter.
 #[derive(Clone, Debug)]
 pub(crate) struct AutomaticGain {
@@ -85,10 +82,8 @@ impl AutomaticGain {
     /// Levels `frame` in place. `near_end` is the probability that what is heard comes from the near end and not from the
     /// loudspeaker: residual echo is no talker. `told` is that of a voice of the near end, where somebody else knows it.
     pub fn process(&mut self, frame: &mut [f32], told: Option<f32>, near_end: f32) {
-        let voice = told.map_or(self.voice_probability, |told| told.max(LINGER * self.voice_probability));
-        self.voice_probability = voice;
-        self.control.surroundings.update(self.heard, voice);
-        self.speech = if told.is_some() { voice } else { voice * near_end };
+        self.control.surroundings.update(self.heard, told.unwrap_or(self.voice_probability));
+        self.speech = told.unwrap_or(self.voice_probability * near_end);
         self.control.process(frame, self.speech);
         self.limiter.process(frame);
     }
