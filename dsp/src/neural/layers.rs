@@ -4,8 +4,8 @@
 //! Everything here is inlined into one function for each kind of vector (`State::run`), hence the parameter `FUSED`: whether
 //! the processor multiplies and adds in one instruction. Loops are plain, for iterators are not inlined so deep.
 
-/// Rows that a convolution does at once, at most.
-const MOST_ROWS: usize = 8;
+/// Vectors of sums that a convolution does at once; as many rows where one vector holds a row.
+const SUMS: usize = 12;
 
 /// `a × b + c`.
 #[inline(always)]
@@ -50,7 +50,7 @@ impl Along {
     pub const PLAIN: Self = Self { first: 0, stride: 1, at: 0, every: 1 };
 }
 
-/// The convolution that `along` tells; each sum goes through `then`.
+/// The convolution that `along` tells, for [`SUMS`] rows at least; each sum goes through `then`.
 #[inline(always)]
 pub(super) fn convolve<const FUSED: bool, const C: usize, const O: usize, const IN: usize, const OUT: usize>(
     along: Along,
@@ -60,16 +60,16 @@ pub(super) fn convolve<const FUSED: bool, const C: usize, const O: usize, const 
     out: &mut [[f32; OUT]],
     then: impl Fn(f32) -> f32,
 ) {
-    // Enough rows at once that no sum has to wait for its last product, where vectors are wide.
-    let strip = if FUSED && O <= 8 { MOST_ROWS } else { 4 };
+    // As many rows at once as there are registers for their sums, beside those for weights and numbers.
+    let strip = SUMS / O.div_ceil(if FUSED { 8 } else { 4 });
     let count = out.len().div_ceil(along.every);
     let mut row = 0;
     while row < count {
         // The last rows are done with those before them, twice where they do not go into the strip.
-        let begin = row.min(count.saturating_sub(strip));
-        let mut sums = [*bias; MOST_ROWS];
+        let begin = row.min(count - strip);
+        let mut sums = [*bias; SUMS];
         for tap in 0..weights.len() {
-            let mut rows = [&input[0]; MOST_ROWS];
+            let mut rows = [&input[0]; SUMS];
             for r in 0..strip {
                 rows[r] = &input[(begin + r) * along.stride + tap];
             }
@@ -213,14 +213,14 @@ mod tests {
             k += 1;
             value(k)
         };
-        let input: [[f32; 6]; 23] = std::array::from_fn(|_| std::array::from_fn(|_| next()));
+        let input: [[f32; 6]; 36] = std::array::from_fn(|_| std::array::from_fn(|_| next()));
         let weights: [[[f32; 3]; 4]; 3] =
             std::array::from_fn(|_| std::array::from_fn(|_| std::array::from_fn(|_| next())));
         let bias = [0.5, -0.25, 1.0];
-        // Rows that go into a strip of four or eight and such that do not; the last row that is written is the last there is.
-        for (stride, every, rows) in [(1, 1, 9), (2, 1, 8), (2, 2, 17), (1, 2, 16), (2, 1, 11)] {
+        // Rows that go into the strips and such that do not; the last row that is written is the last there is.
+        for (stride, every, rows) in [(1, 1, 13), (2, 1, 12), (2, 2, 25), (1, 2, 24), (2, 1, 17)] {
             let along = Along { first: 2, stride, at: 1, every };
-            let (mut out, mut wide) = ([[9.0_f32; 5]; 23], [[9.0_f32; 5]; 23]);
+            let (mut out, mut wide) = ([[9.0_f32; 5]; 36], [[9.0_f32; 5]; 36]);
             convolve::<false, 4, 3, 6, 5>(along, &input, &weights, &bias, &mut out[..rows], |x| x);
             convolve::<true, 4, 3, 6, 5>(along, &input, &weights, &bias, &mut wide[..rows], |x| x);
             for (row, out) in out.iter().enumerate().chain(wide.iter().enumerate()) {

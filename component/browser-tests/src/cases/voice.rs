@@ -285,14 +285,15 @@ pub async fn forty_calls(rig: &Rig) -> Result<()> {
     Ok(())
 }
 
-/// What the engine takes of Chromium's time, over speech and over exact silence.
+/// What the engine takes of Chromium's time, without and with the network, over speech and over exact silence.
 pub async fn cost(rig: &Rig) -> Result<()> {
     let phone = Phone::open(rig, Kind::Chromium, Voice::A, json!({ "lang": "en", "no-register": "" })).await?;
     let body = "
         const SECONDS = 20;
         const compile = async name => WebAssembly.compile(await (await fetch(`/soft-phone/${name}.wasm`)).arrayBuffer());
         const speech = async name => (await fetch(`/test/${name}`)).arrayBuffer();
-        const render = async (module, stages, files) => {
+        const weights = await (await fetch('/soft-phone/suppressor.bin')).arrayBuffer();
+        const render = async (module, stages, files, network) => {
           const context = new OfflineAudioContext(1, SECONDS * 48000, 48000);
           await context.audioWorklet.addModule('/soft-phone/processor.js');
           const source = async (name, to, input) => {
@@ -305,6 +306,16 @@ pub async fn cost(rig: &Rig) -> Result<()> {
             numberOfInputs: 2, outputChannelCount: [1], channelCount: 1, channelCountMode: 'explicit', processorOptions: { module, stages },
           });
           node?.connect(context.destination);
+          // Weights that were sent before the first quantum might come behind the last. That what follows is no network is
+          // told when they have been taken.
+          if (network) context.suspend(0.01).then(async () => {
+            node.port.postMessage({ network: weights });
+            await new Promise(taken => {
+              node.port.onmessage = ({ data }) => data.lacks && taken();
+              node.port.postMessage({ network: new ArrayBuffer(1) });
+            });
+            context.resume();
+          });
           for (const input of [0, 1]) await source(files[input], node, input);
           const before = performance.now();
           await context.startRendering();
@@ -316,15 +327,20 @@ pub async fn cost(rig: &Rig) -> Result<()> {
           return Math.min(...shares);
         };
         const told = {};
-        for (const name of ['engine', 'engine-scalar']) {
+        for (const [named, name, stages, network] of args) {
           const module = await compile(name);
           for (const [what, files] of [['speech', ['speech-a.wav', 'speech-b.wav']], ['silent far end', ['speech-a.wav', null]], ['silence', [null, null]]]) {
-            told[`${name}, ${what}`] = await least(module, args, files) - await least(null, 0, files);
+            told[`${named}, ${what}`] = await least(module, stages, files, network) - await least(null, 0, files);
           }
         }
         return told";
-    let all = 0b1_1111;
-    let told = phone.browser.run(body, json!(all)).await?;
+    let (all, with_network) = (0b1_1111, 0b101_1111);
+    let engines = [
+        ("engine", "engine", all, false),
+        ("engine with the network", "engine", with_network, true),
+        ("engine-scalar", "engine-scalar", all, false),
+    ];
+    let told = phone.browser.run(body, json!(engines)).await?;
     let share = |what: &str| told[what].as_f64().with_context(|| what.to_owned());
     for what in told.as_object().context("figures")?.keys() {
         println!(
@@ -333,7 +349,9 @@ pub async fn cost(rig: &Rig) -> Result<()> {
             share(what)? * 10_000.0
         );
     }
-    for engine in ["engine", "engine-scalar"] {
+    let (without, with) = (share("engine, speech")?, share("engine with the network, speech")?);
+    ensure!(with > without * 1.1, "the network did not run: {with}, without it {without}");
+    for (engine, ..) in engines {
         let speech = share(&format!("{engine}, speech"))?;
         for quiet in ["silence", "silent far end"] {
             let quiet = share(&format!("{engine}, {quiet}"))?;
