@@ -306,8 +306,8 @@ pub async fn cost(rig: &Rig) -> Result<()> {
             numberOfInputs: 2, outputChannelCount: [1], channelCount: 1, channelCountMode: 'explicit', processorOptions: { module, stages },
           });
           node?.connect(context.destination);
-          // Weights that were sent before the first quantum might come behind the last. That what follows is no network is
-          // told when they have been taken.
+          // Weights that are sent before the first quantum may come behind the last. What is sent after them is no network:
+          // when that is refused, they have been taken.
           if (network) context.suspend(0.01).then(async () => {
             node.port.postMessage({ network: weights });
             await new Promise(taken => {
