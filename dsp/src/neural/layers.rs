@@ -207,6 +207,14 @@ mod tests {
 
     #[test]
     fn a_convolution_is_that_of_the_definition() {
+        // Sums of one, two and three vectors where these hold eight numbers; of one, three and six where they hold four.
+        convolves::<3, 5>();
+        convolves::<12, 14>();
+        convolves::<24, 26>();
+    }
+
+    /// With so many outputs, and one number more on either side.
+    fn convolves<const O: usize, const OUT: usize>() {
         let value = |k: usize| ((k * 7_919 % 1_000) as f32 - 500.0) / 500.0;
         let mut k = 0;
         let mut next = || {
@@ -214,18 +222,18 @@ mod tests {
             value(k)
         };
         let input: [[f32; 6]; 36] = std::array::from_fn(|_| std::array::from_fn(|_| next()));
-        let weights: [[[f32; 3]; 4]; 3] =
+        let weights: [[[f32; O]; 4]; 3] =
             std::array::from_fn(|_| std::array::from_fn(|_| std::array::from_fn(|_| next())));
-        let bias = [0.5, -0.25, 1.0];
+        let bias: [f32; O] = std::array::from_fn(|_| next());
         // Rows that go into the strips and such that do not; the last row that is written is the last there is.
         for (stride, every, rows) in [(1, 1, 13), (2, 1, 12), (2, 2, 25), (1, 2, 24), (2, 1, 17)] {
             let along = Along { first: 2, stride, at: 1, every };
-            let (mut out, mut wide) = ([[9.0_f32; 5]; 36], [[9.0_f32; 5]; 36]);
-            convolve::<false, 4, 3, 6, 5>(along, &input, &weights, &bias, &mut out[..rows], |x| x);
-            convolve::<true, 4, 3, 6, 5>(along, &input, &weights, &bias, &mut wide[..rows], |x| x);
+            let (mut out, mut wide) = ([[9.0_f32; OUT]; 36], [[9.0_f32; OUT]; 36]);
+            convolve::<false, 4, O, 6, OUT>(along, &input, &weights, &bias, &mut out[..rows], |x| x);
+            convolve::<true, 4, O, 6, OUT>(along, &input, &weights, &bias, &mut wide[..rows], |x| x);
             for (row, out) in out.iter().enumerate().chain(wide.iter().enumerate()) {
                 for (o, out) in out.iter().enumerate() {
-                    let written = row < rows && row % every == 0 && (1..4).contains(&o);
+                    let written = row < rows && row % every == 0 && (1..=O).contains(&o);
                     let sum = |o: usize| -> f32 {
                         let of = |tap: usize, c: usize| input[row / every * stride + tap][2 + c] * weights[tap][c][o];
                         bias[o]

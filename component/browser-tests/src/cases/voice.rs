@@ -4,6 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use soft_phone_benches::audio::{self, RATE, longest_gap, rms};
+use soft_phone_dsp::host::stages;
 
 use crate::browser::{Kind, Voice};
 use crate::phone::{Phone, Sound, account, in_call};
@@ -334,10 +335,10 @@ pub async fn cost(rig: &Rig) -> Result<()> {
           }
         }
         return told";
-    let (all, with_network) = (0b1_1111, 0b101_1111);
+    let all = stages::HIGH_PASS | stages::ECHO | stages::NOISE | stages::NOISE_MODERATE | stages::GAIN;
     let engines = [
         ("engine", "engine", all, false),
-        ("engine with the network", "engine", with_network, true),
+        ("engine with the network", "engine", all | stages::NEURAL, true),
         ("engine-scalar", "engine-scalar", all, false),
     ];
     let told = phone.browser.run(body, json!(engines)).await?;
